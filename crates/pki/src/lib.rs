@@ -1,0 +1,1 @@
+//! Keys, certificate requests and certificates (RFC 5280, RFC 2986), without I/O

@@ -1,0 +1,1 @@
+//! The domain: what a Snapshot is and how a request finds its route

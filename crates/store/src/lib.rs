@@ -1,0 +1,1 @@
+//! The world behind one port: a folder, or memory

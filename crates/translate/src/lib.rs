@@ -1,0 +1,1 @@
+//! Objects to a Snapshot and its Diagnostics
