@@ -1,1 +1,20 @@
-//! Kubernetes and cert-manager object types
+//! The object types that Jamul reads and writes: Kubernetes' own (re-exported in one place) and cert-manager's.
+//!
+//! Types only: no defaults beyond what upstream persists, no validation. An empty or missing field stays what the user
+//! wrote; whoever interprets a field (`issuance`, `translate`) applies the default that upstream applies at run time.
+
+pub mod acme;
+pub mod certificate;
+pub mod condition;
+pub mod core;
+pub mod issuer;
+pub mod names;
+pub mod object;
+pub mod request;
+
+pub use acme::{Challenge, Order};
+pub use certificate::Certificate;
+pub use condition::Condition;
+pub use issuer::{ClusterIssuer, Issuer};
+pub use object::{Object, ObjectKey};
+pub use request::CertificateRequest;

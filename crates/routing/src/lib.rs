@@ -1,1 +1,36 @@
-//! The domain: what a Snapshot is and how a request finds its route
+//! The domain of the data plane: what a [`Snapshot`] is and how a request finds its way through it.
+//!
+//! No I/O, no clock, no async, no Kubernetes. `translate` makes Snapshots, `proxy` serves them.
+//!
+//! A [`Snapshot`] holds a [`Router`] (host -> path -> [`Route`]), the [`Upstream`]s that routes refer to, the
+//! [`CertTable`] for TLS by SNI, and the [`Challenges`] that are answered before routing. A request is a
+//! [`RequestHead`]; the router gives a [`Match`]; the route's [`Filter`]s decide what happens to it.
+
+pub mod annotation;
+pub mod annotations;
+pub mod challenges;
+pub mod diagnostic;
+pub mod draft;
+pub mod filter;
+pub mod head;
+pub mod host;
+pub mod path;
+pub mod route;
+pub mod router;
+pub mod snapshot;
+pub mod tls;
+pub mod upstream;
+
+pub use annotation::{Annotation, Invalid, Key, Lookup, Values};
+pub use challenges::Challenges;
+pub use diagnostic::{Diagnostic, Severity};
+pub use draft::Draft;
+pub use filter::{Answer, Filter, Question, Scope, Verdict};
+pub use head::{Reply, RequestHead, ResponseHead};
+pub use host::{Host, HostPattern};
+pub use path::PathMatch;
+pub use route::{Origin, Route, RouteId};
+pub use router::{HostRoutes, Match, Router};
+pub use snapshot::Snapshot;
+pub use tls::{CertEntry, CertTable};
+pub use upstream::{Endpoint, Protocol, Timeouts, Upstream, UpstreamId};

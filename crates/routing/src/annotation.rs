@@ -1,0 +1,139 @@
+//! What a user writes: annotations, their keys and values.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::draft::Draft;
+
+/// One family of annotations. Stateless; registered in [`crate::annotations::ANNOTATIONS`].
+pub trait Annotation: Sync {
+    /// The keys it understands.
+    fn keys(&self) -> &'static [Key];
+
+    /// Takes its values, checks them and edits the draft; nothing to take = nothing to do.
+    ///
+    /// # Errors
+    /// [`Invalid`] names the key and what was expected; whether the route is closed or keeps its default is the
+    /// key's [`Key::on_invalid`].
+    fn compile(&self, values: &mut Values<'_>, draft: &mut Draft, lookup: &dyn Lookup) -> Result<(), Invalid>;
+}
+
+/// One annotation name without prefix, with what documentation needs.
+#[derive(Clone, Copy, Debug)]
+pub struct Key {
+    /// Name without prefix.
+    pub name: &'static str,
+    /// Default, as documentation says it.
+    pub default: &'static str,
+    /// ingress-nginx's own rating.
+    pub risk: Risk,
+    /// How far it reaches.
+    pub scope: KeyScope,
+    /// One sentence.
+    pub summary: &'static str,
+    /// A value that compiles.
+    pub example: &'static str,
+    /// What an invalid value does.
+    pub on_invalid: OnInvalid,
+}
+
+/// ingress-nginx's rating of an annotation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Risk {
+    /// Low.
+    Low,
+    /// Medium.
+    Medium,
+    /// High.
+    High,
+    /// Critical.
+    Critical,
+}
+
+/// How far an annotation reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyScope {
+    /// The paths of the Ingress that carries it.
+    Route,
+    /// All paths of the host.
+    Host,
+}
+
+/// What an invalid value does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnInvalid {
+    /// The default is used; a warning says so.
+    UseDefault,
+    /// The route answers 503; an error says so (security settings fail closed).
+    Close,
+}
+
+/// Why a value was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Invalid {
+    /// The key without prefix.
+    pub key: &'static str,
+    /// What was found.
+    pub value: String,
+    /// What was expected, as the end of "expected ...".
+    pub expected: String,
+}
+
+impl fmt::Display for Invalid {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} is {:?}; expected {}", self.key, self.value, self.expected)
+    }
+}
+
+impl std::error::Error for Invalid {}
+
+/// Read access to other objects by name; the implementation records what was asked for.
+pub trait Lookup {
+    /// Data of a ConfigMap of the Ingress's namespace.
+    fn config_map(&self, name: &str) -> Option<BTreeMap<String, String>>;
+    /// Data of a Secret of the Ingress's namespace.
+    fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>>;
+    /// Value of a key of the controller's ConfigMap.
+    fn setting(&self, key: &str) -> Option<String>;
+}
+
+/// The annotations of one Ingress under our prefix; what nobody takes is unknown.
+#[derive(Debug)]
+pub struct Values<'a> {
+    left: BTreeMap<&'a str, &'a str>,
+}
+
+impl<'a> Values<'a> {
+    /// The annotations whose names begin with `prefix` and `/`; empty values count as not set.
+    pub fn new(prefix: &str, annotations: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
+        let ours = annotations.into_iter().filter_map(|(name, value)| {
+            let name = name.strip_prefix(prefix)?.strip_prefix('/')?;
+            Some((name, value.as_str()))
+        });
+        Self { left: ours.collect() }
+    }
+
+    /// The trimmed value of `key`, which thereby counts as known; `None` if it is not set or empty.
+    pub fn take(&mut self, key: &str) -> Option<&'a str> {
+        self.left.remove(key).map(str::trim).filter(|value| !value.is_empty())
+    }
+
+    /// A boolean in Go's `ParseBool` spellings.
+    ///
+    /// # Errors
+    /// [`Invalid`] for any other word.
+    pub fn take_bool(&mut self, key: &'static str) -> Result<Option<bool>, Invalid> {
+        let Some(value) = self.take(key) else { return Ok(None) };
+        match value {
+            "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(Some(true)),
+            "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(Some(false)),
+            _ => Err(Invalid { key, value: value.to_owned(), expected: "\"true\" or \"false\"".to_owned() }),
+        }
+    }
+
+    /// The keys that nobody took.
+    #[must_use]
+    pub fn unknown(&self) -> Vec<&'a str> {
+        self.left.keys().copied().collect()
+    }
+}

@@ -1,0 +1,80 @@
+//! Heads of requests and responses as filters see them, and replies that need no upstream.
+
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, StatusCode, header};
+
+use crate::host::Host;
+
+/// The head of a request: what matching and filters read and edit.
+#[derive(Clone, Debug)]
+pub struct RequestHead {
+    /// Method.
+    pub method: Method,
+    /// The host that routing uses: `Host` or `:authority` without port, lower case.
+    pub host: Host,
+    /// One canonical path for match, auth and rewrite (see [`crate::path::normalize`]).
+    pub path: String,
+    /// Path and query as the client sent them; what the upstream gets unless a filter rewrites it.
+    pub target: String,
+    /// The client's headers.
+    pub headers: HeaderMap,
+    /// The client's address (after PROXY protocol and trusted forwarding headers).
+    pub client: IpAddr,
+    /// Whether the connection came by TLS.
+    pub is_tls: bool,
+}
+
+impl RequestHead {
+    /// The query of [`Self::target`] without `?`, if there is one.
+    #[must_use]
+    pub fn query(&self) -> Option<&str> {
+        self.target.split_once('?').map(|(_, query)| query)
+    }
+}
+
+/// The head of a response.
+#[derive(Clone, Debug)]
+pub struct ResponseHead {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+}
+
+/// An answer made by Jamul itself: a constant body, no upstream.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// Status.
+    pub status: StatusCode,
+    /// Headers.
+    pub headers: HeaderMap,
+    /// Body.
+    pub body: Bytes,
+}
+
+impl Reply {
+    /// A plain text reply that says its status, such as `404 Not Found`.
+    #[must_use]
+    pub fn status(status: StatusCode) -> Self {
+        let body = format!("{} {}\n", status.as_u16(), status.canonical_reason().unwrap_or("Unknown"));
+        Self::text(status, body)
+    }
+
+    /// A plain text reply.
+    #[must_use]
+    pub fn text(status: StatusCode, body: impl Into<Bytes>) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/plain; charset=utf-8"));
+        Self { status, headers, body: body.into() }
+    }
+
+    /// A redirect.
+    #[must_use]
+    pub fn redirect(status: StatusCode, location: header::HeaderValue) -> Self {
+        let mut reply = Self::status(status);
+        reply.headers.insert(header::LOCATION, location);
+        reply
+    }
+}

@@ -1,0 +1,247 @@
+//! Host names and the patterns of Ingress rules.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// A host name as routing compares it: lower case, no port, no trailing dot. IPv6 addresses keep their brackets.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Host(Arc<str>);
+
+impl Host {
+    /// Reads a `Host` header, an `:authority` or a server name: the port goes, letters become small.
+    ///
+    /// `None` if it holds anything but letters, digits, `.`, `-`, `_` or an address in brackets.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let name = match text.strip_prefix('[') {
+            Some(rest) => {
+                let end = rest.find(']')?;
+                let (address, port) = (rest.get(..end)?, rest.get(end + 1..)?);
+                address.parse::<std::net::Ipv6Addr>().ok()?;
+                check_port(port)?;
+                text.get(..end + 2)?
+            }
+            None => match text.split_once(':') {
+                Some((name, port)) => {
+                    check_digits(port)?;
+                    name
+                }
+                None => text,
+            },
+        };
+        let name = name.strip_suffix('.').unwrap_or(name);
+        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
+        if name.is_empty() || name.len() > 255 || !name.bytes().all(allowed) {
+            return None;
+        }
+        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            return Some(Self(name.to_ascii_lowercase().into()));
+        }
+        Some(Self(name.into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn check_port(rest: &str) -> Option<()> {
+    if rest.is_empty() { Some(()) } else { check_digits(rest.strip_prefix(':')?) }
+}
+
+fn check_digits(port: &str) -> Option<()> {
+    port.bytes().all(|byte| byte.is_ascii_digit()).then_some(())
+}
+
+/// The host of an Ingress rule or of a certificate.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HostPattern {
+    /// No host: everything that no other pattern takes.
+    Any,
+    /// `*.example.com`: exactly one label more than the suffix held here (`example.com`).
+    Wildcard(Host),
+    /// This name only.
+    Exact(Host),
+}
+
+impl HostPattern {
+    /// Reads `""`, `*.example.com` or `example.com`; `None` if it is none of these.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::Any);
+        }
+        match text.strip_prefix("*.") {
+            Some(suffix) => Host::parse(suffix).map(Self::Wildcard),
+            None => Host::parse(text).map(Self::Exact),
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Wildcard(suffix) => write!(f, "*.{suffix}"),
+            Self::Exact(host) => host.fmt(f),
+        }
+    }
+}
+
+/// How many shards a [`HostMap`] has: publishing a change copies one shard, not the table.
+const SHARDS: usize = 256;
+
+/// Pattern -> value, found by exact name, then one-label wildcard, then the value for any host.
+///
+/// Copy-on-write by shard, so that a clone with one change costs a two-hundred-and-fiftieth of the table.
+#[derive(Clone, Debug)]
+pub struct HostMap<V> {
+    shards: Vec<Arc<Shard<V>>>,
+    any: Option<(HostPattern, V)>,
+}
+
+type Shard<V> = HashMap<Host, Slot<V>, foldhash::fast::FixedState>;
+
+#[derive(Clone, Debug)]
+struct Slot<V> {
+    exact: Option<(HostPattern, V)>,
+    wildcard: Option<(HostPattern, V)>,
+}
+
+impl<V> Default for HostMap<V> {
+    fn default() -> Self {
+        let empty = Arc::new(Shard::default());
+        Self { shards: vec![empty; SHARDS], any: None }
+    }
+}
+
+impl<V: Clone> HostMap<V> {
+    /// Puts `value` at `pattern`.
+    pub fn insert(&mut self, pattern: HostPattern, value: V) {
+        match pattern.clone() {
+            HostPattern::Any => self.any = Some((pattern, value)),
+            HostPattern::Exact(host) => self.slot(host).exact = Some((pattern, value)),
+            HostPattern::Wildcard(suffix) => self.slot(suffix).wildcard = Some((pattern, value)),
+        }
+    }
+
+    /// Takes away what is at `pattern`.
+    pub fn remove(&mut self, pattern: &HostPattern) {
+        let (host, is_exact) = match pattern {
+            HostPattern::Any => {
+                self.any = None;
+                return;
+            }
+            HostPattern::Exact(host) => (host, true),
+            HostPattern::Wildcard(host) => (host, false),
+        };
+        let Some(shard) = self.shards.get_mut(shard_of(host)) else { return };
+        if !shard.contains_key(host) {
+            return;
+        }
+        let shard = Arc::make_mut(shard);
+        if let Some(slot) = shard.get_mut(host) {
+            if is_exact {
+                slot.exact = None;
+            } else {
+                slot.wildcard = None;
+            }
+            if slot.exact.is_none() && slot.wildcard.is_none() {
+                shard.remove(host);
+            }
+        }
+    }
+
+    /// What is at exactly this pattern.
+    #[must_use]
+    pub fn get(&self, pattern: &HostPattern) -> Option<&V> {
+        let found = match pattern {
+            HostPattern::Any => self.any.as_ref(),
+            HostPattern::Exact(host) => self.shards.get(shard_of(host))?.get(host)?.exact.as_ref(),
+            HostPattern::Wildcard(host) => self.shards.get(shard_of(host))?.get(host)?.wildcard.as_ref(),
+        };
+        found.map(|(_, value)| value)
+    }
+
+    /// The value for a host: exact, else one label up by wildcard, else none (see [`Self::any`]).
+    #[must_use]
+    pub fn find(&self, host: &Host) -> Option<&V> {
+        let exact = self.shards.get(shard_of(host)).and_then(|shard| shard.get(host)).and_then(|slot| slot.exact.as_ref());
+        if let Some((_, value)) = exact {
+            return Some(value);
+        }
+        let (_, suffix) = host.as_str().split_once('.')?;
+        let suffix = Host(suffix.into());
+        let shard = self.shards.get(shard_of(&suffix))?;
+        shard.get(&suffix)?.wildcard.as_ref().map(|(_, value)| value)
+    }
+
+    /// The value for hosts that nothing else takes.
+    #[must_use]
+    pub fn any(&self) -> Option<&V> {
+        self.any.as_ref().map(|(_, value)| value)
+    }
+
+    /// All patterns with their values, in no order.
+    pub fn iter(&self) -> impl Iterator<Item = (&HostPattern, &V)> {
+        let named = self.shards.iter().flat_map(|shard| shard.values());
+        let named = named.flat_map(|slot| slot.exact.iter().chain(&slot.wildcard));
+        named.chain(&self.any).map(|(pattern, value)| (pattern, value))
+    }
+
+    fn slot(&mut self, host: Host) -> &mut Slot<V> {
+        let index = shard_of(&host) % self.shards.len().max(1);
+        let shard = Arc::make_mut(&mut self.shards[index]);
+        shard.entry(host).or_insert_with(|| Slot { exact: None, wildcard: None })
+    }
+}
+
+fn shard_of(host: &Host) -> usize {
+    use std::hash::BuildHasher;
+    let hash = foldhash::fast::FixedState::with_seed(1).hash_one(host);
+    (hash as usize) % SHARDS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(text: &str) -> Host {
+        Host::parse(text).expect("a valid host")
+    }
+
+    #[test]
+    fn a_host_loses_its_port_its_case_and_its_dot() {
+        assert_eq!(host("Example.COM.:8443").as_str(), "example.com.".trim_end_matches('.'));
+        assert_eq!(host("[::1]:80").as_str(), "[::1]");
+    }
+
+    #[test]
+    fn a_host_with_other_characters_is_refused() {
+        for text in ["", "a b", "a/b", "a:b", "a@b", "[::1", "[::1]x", "exa\u{e4}mple"] {
+            assert_eq!(Host::parse(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn exact_beats_wildcard_and_wildcard_takes_one_label_only() {
+        let mut map = HostMap::default();
+        map.insert(HostPattern::parse("*.example.com").expect("valid"), 1);
+        map.insert(HostPattern::parse("a.example.com").expect("valid"), 2);
+        assert_eq!(map.find(&host("a.example.com")), Some(&2));
+        assert_eq!(map.find(&host("b.example.com")), Some(&1));
+        assert_eq!(map.find(&host("a.b.example.com")), None);
+        assert_eq!(map.find(&host("example.com")), None);
+        map.remove(&HostPattern::parse("a.example.com").expect("valid"));
+        assert_eq!(map.find(&host("a.example.com")), Some(&1));
+    }
+}

@@ -1,0 +1,24 @@
+//! Everything the proxy needs, immutable and numbered.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::challenges::Challenges;
+use crate::router::Router;
+use crate::tls::CertTable;
+use crate::upstream::{Upstream, UpstreamId};
+
+/// Everything the proxy needs. Cloning shares the parts: a change replaces only the part it touches.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// Counts up with each published Snapshot.
+    pub generation: u64,
+    /// Host and path to route.
+    pub router: Router,
+    /// Upstreams by name; every upstream that a route names is here.
+    pub upstreams: HashMap<UpstreamId, Arc<Upstream>>,
+    /// Certificates by server name.
+    pub certs: CertTable,
+    /// HTTP-01 answers.
+    pub challenges: Arc<Challenges>,
+}

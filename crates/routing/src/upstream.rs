@@ -1,0 +1,60 @@
+//! Upstreams: named sets of endpoints.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Names an upstream across Snapshots: `namespace/service:port[protocol]`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UpstreamId(pub Arc<str>);
+
+/// How Jamul speaks to endpoints (`backend-protocol`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// HTTP/1.1 in the clear.
+    #[default]
+    Http,
+    /// HTTP/1.1 over TLS, unverified unless asked for (as ingress-nginx).
+    Https,
+    /// HTTP/2 in the clear.
+    Grpc,
+    /// HTTP/2 over TLS.
+    Grpcs,
+}
+
+/// A named set of endpoints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upstream {
+    /// Its name.
+    pub id: UpstreamId,
+    /// How to speak to its endpoints.
+    pub protocol: Protocol,
+    /// Ready endpoints, sorted; empty = 503.
+    pub endpoints: Vec<Endpoint>,
+}
+
+/// Where to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Endpoint {
+    /// An address and port.
+    Address(SocketAddr),
+    /// A name (Service of type ExternalName), resolved by the proxy when it connects, and a port.
+    Name(Arc<str>, u16),
+}
+
+/// Waits towards an upstream; defaults as ingress-nginx.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// Until connected: 5 s.
+    pub connect: Duration,
+    /// Between two writes: 60 s.
+    pub send: Duration,
+    /// Between two reads: 60 s.
+    pub read: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self { connect: Duration::from_secs(5), send: Duration::from_secs(60), read: Duration::from_secs(60) }
+    }
+}
