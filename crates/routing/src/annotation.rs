@@ -13,9 +13,10 @@ pub trait Annotation: Sync {
     /// Takes its values, checks them and edits the draft; nothing to take = nothing to do.
     ///
     /// # Errors
-    /// [`Invalid`] names the key and what was expected; whether the route is closed or keeps its default is the
-    /// key's [`Key::on_invalid`].
-    fn compile(&self, values: &mut Values<'_>, draft: &mut Draft, lookup: &dyn Lookup) -> Result<(), Invalid>;
+    /// [`Invalid`] names the key and what was expected; whether the route is closed or keeps its default is
+    /// the key's [`Key::on_invalid`].
+    fn compile(&self, values: &mut Values<'_>, draft: &mut Draft, lookup: &dyn Lookup)
+    -> Result<(), Invalid>;
 }
 
 /// One annotation name without prefix, with what documentation needs.
@@ -79,6 +80,13 @@ pub struct Invalid {
     pub expected: String,
 }
 
+impl Invalid {
+    /// `value` of `key` is refused; `expected` ends the sentence "expected ...".
+    pub fn new(key: &'static str, value: impl Into<String>, expected: impl Into<String>) -> Self {
+        Self { key, value: value.into(), expected: expected.into() }
+    }
+}
+
 impl fmt::Display for Invalid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} is {:?}; expected {}", self.key, self.value, self.expected)
@@ -89,7 +97,8 @@ impl std::error::Error for Invalid {}
 
 /// Read access to other objects by name; the implementation records what was asked for.
 pub trait Lookup {
-    /// Data of a ConfigMap of the Ingress's namespace.
+    /// Data of a ConfigMap of the Ingress's namespace; `name` or `namespace/name`, another namespace is
+    /// `None`.
     fn config_map(&self, name: &str) -> Option<BTreeMap<String, String>>;
     /// Data of a Secret of the Ingress's namespace.
     fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>>;
@@ -123,11 +132,17 @@ impl<'a> Values<'a> {
     /// # Errors
     /// [`Invalid`] for any other word.
     pub fn take_bool(&mut self, key: &'static str) -> Result<Option<bool>, Invalid> {
-        let Some(value) = self.take(key) else { return Ok(None) };
-        match value {
-            "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(Some(true)),
-            "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(Some(false)),
-            _ => Err(Invalid { key, value: value.to_owned(), expected: "\"true\" or \"false\"".to_owned() }),
+        self.take(key).map(|value| parse_bool(key, value)).transpose()
+    }
+
+    /// The value of `key`, else the controller's setting of the same name.
+    pub fn take_or_setting(&mut self, key: &str, lookup: &dyn Lookup) -> Option<String> {
+        match self.take(key) {
+            Some(value) => Some(value.to_owned()),
+            None => {
+                let setting = lookup.setting(key)?.trim().to_owned();
+                (!setting.is_empty()).then_some(setting)
+            }
         }
     }
 
@@ -135,5 +150,14 @@ impl<'a> Values<'a> {
     #[must_use]
     pub fn unknown(&self) -> Vec<&'a str> {
         self.left.keys().copied().collect()
+    }
+}
+
+/// A boolean in Go's `ParseBool` spellings.
+pub(crate) fn parse_bool(key: &'static str, value: &str) -> Result<bool, Invalid> {
+    match value {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err(Invalid::new(key, value, "\"true\" or \"false\"")),
     }
 }

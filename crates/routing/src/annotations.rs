@@ -1,11 +1,153 @@
 //! The registry of annotations, in the order in which their filters run.
 
-use crate::annotation::{Annotation, Key};
+pub mod auth_external;
+pub mod backend_protocol;
+pub mod custom_headers;
+pub mod proxy_body_size;
+pub mod proxy_timeouts;
+pub mod rewrite_target;
+pub mod source_range;
+pub mod ssl_redirect;
 
-/// Every family, in execution order.
-pub const ANNOTATIONS: &[&dyn Annotation] = &[];
+use crate::annotation::{Annotation, Invalid, Key, Lookup, OnInvalid, Values};
+use crate::draft::Draft;
+
+/// Every family, in execution order: who may come, then where to, then how.
+pub const ANNOTATIONS: &[&dyn Annotation] = &[
+    &ssl_redirect::Family,
+    &source_range::Family,
+    &auth_external::Family,
+    &rewrite_target::Family,
+    &custom_headers::Family,
+    &proxy_timeouts::Family,
+    &proxy_body_size::Family,
+    &backend_protocol::Family,
+];
+
+/// Keys of ingress-nginx that protect something and that no family honours yet: to ignore them would open
+/// what they close, so they are refused.
+const PROTECTION_NOT_HONOURED: [&str; 3] = ["auth-type", "auth-secret", "auth-tls-secret"];
 
 /// All keys of all families.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
     ANNOTATIONS.iter().flat_map(|annotation| annotation.keys())
+}
+
+/// Runs all families over the annotations of one Ingress. A family that fails does not stop the next. Returns
+/// what was refused, with what that does: on [`OnInvalid::Close`] the caller closes the routes of the
+/// Ingress.
+pub fn compile(values: &mut Values<'_>, draft: &mut Draft, lookup: &dyn Lookup) -> Vec<(Invalid, OnInvalid)> {
+    let mut refused = Vec::new();
+    for family in ANNOTATIONS {
+        if let Err(invalid) = family.compile(values, draft, lookup) {
+            let outcome = on_invalid(invalid.key);
+            refused.push((invalid, outcome));
+        }
+    }
+    for key in PROTECTION_NOT_HONOURED {
+        if let Some(value) = values.take(key) {
+            let expected = "no value: this protection is not supported, use auth-url or source ranges";
+            refused.push((Invalid::new(key, value, expected), OnInvalid::Close));
+        }
+    }
+    refused
+}
+
+/// The known key that `name` (without prefix) was probably meant to be.
+#[must_use]
+pub fn did_you_mean(name: &str) -> Option<&'static str> {
+    let distances = keys().map(|key| (strsim::damerau_levenshtein(name, key.name), key.name));
+    let (distance, closest) = distances.min()?;
+    (distance <= MAX_TYPOS && distance < name.len()).then_some(closest)
+}
+
+/// Beyond this many typing errors a suggestion would be a guess.
+const MAX_TYPOS: usize = 3;
+
+/// What an invalid value of `key` does; a key that no family lists would be a mistake of ours and closes.
+fn on_invalid(key: &str) -> OnInvalid {
+    keys().find(|known| known.name == key).map_or(OnInvalid::Close, |known| known.on_invalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::fixtures::{Objects, annotations};
+
+    fn objects() -> Objects {
+        let headers = BTreeMap::from([("X-Frame-Options".to_owned(), "DENY".to_owned())]);
+        Objects {
+            config_maps: BTreeMap::from([("my-headers".to_owned(), headers)]),
+            settings: BTreeMap::from([(
+                "global-allowed-response-headers".to_owned(),
+                "X-Frame-Options".to_owned(),
+            )]),
+        }
+    }
+
+    fn compiled(pairs: &[(&str, &str)]) -> (Draft, Vec<(Invalid, OnInvalid)>) {
+        let annotations = annotations(pairs);
+        let mut draft = Draft::default();
+        let mut values = Values::new("p", &annotations);
+        let invalid = compile(&mut values, &mut draft, &objects());
+        assert_eq!(values.unknown(), Vec::<&str>::new());
+        (draft, invalid)
+    }
+
+    #[test]
+    fn names_are_unique_and_every_key_is_described() {
+        let names: BTreeSet<_> = keys().map(|key| key.name).collect();
+        assert_eq!(names.len(), keys().count());
+        for key in keys() {
+            assert!(key.summary.ends_with('.') && !key.example.is_empty(), "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn every_example_compiles_alone_and_with_all_others() {
+        for key in keys() {
+            assert_eq!(compiled(&[(key.name, key.example)]).1, [], "{}", key.name);
+        }
+        let all: Vec<_> = keys().map(|key| (key.name, key.example)).collect();
+        let (draft, invalid) = compiled(&all);
+        assert_eq!(invalid, []);
+        let names: Vec<_> = draft.route.filters.iter().map(|filter| filter.name()).collect();
+        assert_eq!(names, ["allowlist-source-range", "auth-url", "rewrite-target", "custom-headers"]);
+    }
+
+    #[test]
+    fn security_fails_closed() {
+        let is_security = |name: &str| name.starts_with("auth-") || name.ends_with("-source-range");
+        for key in keys().filter(|key| is_security(key.name)) {
+            assert_eq!(key.on_invalid, OnInvalid::Close, "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn protection_that_is_not_honoured_closes() {
+        let (_, invalid) = compiled(&[("auth-type", "basic"), ("auth-secret", "users")]);
+        let outcomes: Vec<_> = invalid.iter().map(|(invalid, outcome)| (invalid.key, *outcome)).collect();
+        assert_eq!(outcomes, [("auth-type", OnInvalid::Close), ("auth-secret", OnInvalid::Close)]);
+        assert!(keys().all(|key| !PROTECTION_NOT_HONOURED.contains(&key.name)));
+    }
+
+    #[test]
+    fn one_familys_failure_does_not_stop_the_next() {
+        let (draft, invalid) =
+            compiled(&[("denylist-source-range", "x"), ("ssl-redirect", "yes"), ("proxy-body-size", "8k")]);
+        assert_eq!(draft.route.body_limit, Some(8192));
+        let found: Vec<_> = invalid.iter().map(|(invalid, outcome)| (invalid.key, *outcome)).collect();
+        let expected = [("ssl-redirect", OnInvalid::UseDefault), ("denylist-source-range", OnInvalid::Close)];
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn a_misspelt_key_is_recognised_and_a_strange_one_is_not() {
+        assert_eq!(did_you_mean("ssl-redirct"), Some("ssl-redirect"));
+        assert_eq!(did_you_mean("proxy-bodysize"), Some("proxy-body-size"));
+        assert_eq!(did_you_mean("something-else"), None);
+        assert_eq!(did_you_mean("x"), None);
+    }
 }

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, StatusCode, header};
+use percent_encoding::utf8_percent_encode;
 
+use crate::alphabet::LOCATION_SET;
 use crate::host::Host;
 
 /// The head of a request: what matching and filters read and edit.
@@ -76,5 +78,15 @@ impl Reply {
         let mut reply = Self::status(status);
         reply.headers.insert(header::LOCATION, location);
         reply
+    }
+    /// A redirect to a URL in text; characters that no URL may hold are percent-encoded.
+    #[must_use]
+    pub fn redirect_to(status: StatusCode, location: &str) -> Self {
+        let encoded = utf8_percent_encode(location, LOCATION_SET).to_string();
+        match header::HeaderValue::try_from(encoded) {
+            Ok(location) => Self::redirect(status, location),
+            // Cannot be after encoding; and if it could, no reply but this would be safe.
+            Err(_) => Self::status(StatusCode::INTERNAL_SERVER_ERROR),
+        }
     }
 }

@@ -1,10 +1,13 @@
 //! Host names and the patterns of Ingress rules.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::BuildHasher;
 use std::sync::Arc;
 
-/// A host name as routing compares it: lower case, no port, no trailing dot. IPv6 addresses keep their brackets.
+/// A host name as routing compares it: lower case, no port, no trailing dot. IPv6 addresses keep their
+/// brackets.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Host(Arc<str>);
 
@@ -25,14 +28,13 @@ impl Host {
             None => match text.split_once(':') {
                 Some((name, port)) => {
                     check_digits(port)?;
-                    name
+                    check_letters(name)?
                 }
-                None => text,
+                None => check_letters(text)?,
             },
         };
         let name = name.strip_suffix('.').unwrap_or(name);
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_[]:".contains(&byte);
-        if name.is_empty() || name.len() > 255 || !name.bytes().all(allowed) {
+        if name.is_empty() || name.len() > 255 {
             return None;
         }
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -44,6 +46,13 @@ impl Host {
     /// The name.
     #[must_use]
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Hashes and compares as its text: tables are searched without making a [`Host`].
+impl Borrow<str> for Host {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }
@@ -60,6 +69,11 @@ fn check_port(rest: &str) -> Option<()> {
 
 fn check_digits(port: &str) -> Option<()> {
     port.bytes().all(|byte| byte.is_ascii_digit()).then_some(())
+}
+
+fn check_letters(name: &str) -> Option<&str> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b".-_".contains(&byte);
+    name.bytes().all(allowed).then_some(name)
 }
 
 /// The host of an Ingress rule or of a certificate.
@@ -98,7 +112,8 @@ impl fmt::Display for HostPattern {
 }
 
 /// How many shards a [`HostMap`] has: publishing a change copies one shard, not the table.
-const SHARDS: usize = 256;
+/// One for each value of a byte: see [`shard_of`].
+const SHARDS: usize = 1 << u8::BITS;
 
 /// Pattern -> value, found by exact name, then one-label wildcard, then the value for any host.
 ///
@@ -129,8 +144,8 @@ impl<V: Clone> HostMap<V> {
     pub fn insert(&mut self, pattern: HostPattern, value: V) {
         match pattern.clone() {
             HostPattern::Any => self.any = Some((pattern, value)),
-            HostPattern::Exact(host) => self.slot(host).exact = Some((pattern, value)),
-            HostPattern::Wildcard(suffix) => self.slot(suffix).wildcard = Some((pattern, value)),
+            HostPattern::Exact(host) => self.slot_mut(host).exact = Some((pattern, value)),
+            HostPattern::Wildcard(suffix) => self.slot_mut(suffix).wildcard = Some((pattern, value)),
         }
     }
 
@@ -144,7 +159,7 @@ impl<V: Clone> HostMap<V> {
             HostPattern::Exact(host) => (host, true),
             HostPattern::Wildcard(host) => (host, false),
         };
-        let Some(shard) = self.shards.get_mut(shard_of(host)) else { return };
+        let Some(shard) = self.shards.get_mut(shard_of(host.as_str())) else { return };
         if !shard.contains_key(host) {
             return;
         }
@@ -166,8 +181,8 @@ impl<V: Clone> HostMap<V> {
     pub fn get(&self, pattern: &HostPattern) -> Option<&V> {
         let found = match pattern {
             HostPattern::Any => self.any.as_ref(),
-            HostPattern::Exact(host) => self.shards.get(shard_of(host))?.get(host)?.exact.as_ref(),
-            HostPattern::Wildcard(host) => self.shards.get(shard_of(host))?.get(host)?.wildcard.as_ref(),
+            HostPattern::Exact(host) => self.slot(host.as_str())?.exact.as_ref(),
+            HostPattern::Wildcard(host) => self.slot(host.as_str())?.wildcard.as_ref(),
         };
         found.map(|(_, value)| value)
     }
@@ -175,14 +190,12 @@ impl<V: Clone> HostMap<V> {
     /// The value for a host: exact, else one label up by wildcard, else none (see [`Self::any`]).
     #[must_use]
     pub fn find(&self, host: &Host) -> Option<&V> {
-        let exact = self.shards.get(shard_of(host)).and_then(|shard| shard.get(host)).and_then(|slot| slot.exact.as_ref());
-        if let Some((_, value)) = exact {
-            return Some(value);
-        }
-        let (_, suffix) = host.as_str().split_once('.')?;
-        let suffix = Host(suffix.into());
-        let shard = self.shards.get(shard_of(&suffix))?;
-        shard.get(&suffix)?.wildcard.as_ref().map(|(_, value)| value)
+        let exact = self.slot(host.as_str()).and_then(|slot| slot.exact.as_ref());
+        let by_wildcard = || {
+            let (_, suffix) = host.as_str().split_once('.')?;
+            self.slot(suffix)?.wildcard.as_ref()
+        };
+        exact.or_else(by_wildcard).map(|(_, value)| value)
     }
 
     /// The value for hosts that nothing else takes.
@@ -198,17 +211,20 @@ impl<V: Clone> HostMap<V> {
         named.chain(&self.any).map(|(pattern, value)| (pattern, value))
     }
 
-    fn slot(&mut self, host: Host) -> &mut Slot<V> {
-        let index = shard_of(&host) % self.shards.len().max(1);
-        let shard = Arc::make_mut(&mut self.shards[index]);
+    fn slot(&self, name: &str) -> Option<&Slot<V>> {
+        self.shards.get(shard_of(name))?.get(name)
+    }
+
+    fn slot_mut(&mut self, host: Host) -> &mut Slot<V> {
+        let shard = self.shards.get_mut(shard_of(host.as_str())).expect("shard_of stays below SHARDS");
+        let shard = Arc::make_mut(shard);
         shard.entry(host).or_insert_with(|| Slot { exact: None, wildcard: None })
     }
 }
 
-fn shard_of(host: &Host) -> usize {
-    use std::hash::BuildHasher;
-    let hash = foldhash::fast::FixedState::with_seed(1).hash_one(host);
-    (hash as usize) % SHARDS
+fn shard_of(name: &str) -> usize {
+    let [lowest, ..] = foldhash::fast::FixedState::with_seed(1).hash_one(name).to_le_bytes();
+    usize::from(lowest)
 }
 
 #[cfg(test)]
@@ -227,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_host_with_other_characters_is_refused() {
-        for text in ["", "a b", "a/b", "a:b", "a@b", "[::1", "[::1]x", "exa\u{e4}mple"] {
+        for text in ["", "a b", "a/b", "a:b", "a@b", "[::1", "[::1]x", "a]b", "a[", "exa\u{e4}mple"] {
             assert_eq!(Host::parse(text), None, "{text:?}");
         }
     }

@@ -6,18 +6,22 @@
 //! [`CertTable`] for TLS by SNI, and the [`Challenges`] that are answered before routing. A request is a
 //! [`RequestHead`]; the router gives a [`Match`]; the route's [`Filter`]s decide what happens to it.
 
+mod alphabet;
 pub mod annotation;
 pub mod annotations;
 pub mod challenges;
 pub mod diagnostic;
 pub mod draft;
 pub mod filter;
+#[cfg(test)]
+mod fixtures;
 pub mod head;
 pub mod host;
 pub mod path;
 pub mod route;
 pub mod router;
 pub mod snapshot;
+mod template;
 pub mod tls;
 pub mod upstream;
 

@@ -68,7 +68,8 @@ pub struct Pattern {
 const BACKTRACK_LIMIT: usize = 20_000;
 
 impl Pattern {
-    /// Compiles `text` as ingress-nginx would use it for a location: case-insensitive and anchored at the start.
+    /// Compiles `text` as ingress-nginx would use it for a location: case-insensitive and anchored at the
+    /// start.
     ///
     /// # Errors
     /// The reason why it is not a regular expression.
@@ -107,8 +108,8 @@ pub enum BadPath {
     Control,
 }
 
-/// The one canonical path that match, auth and rewrite see: percent-decoded, `//` merged, `.` and `..` resolved
-/// (nginx's normalised URI). `path` is a request target without query.
+/// The one canonical path that match, auth and rewrite see: percent-decoded, `//` merged, `.` and `..`
+/// resolved (nginx's normalised URI). `path` is a request target without query.
 ///
 /// # Errors
 /// [`BadPath`]; the client gets 400.

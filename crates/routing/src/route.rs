@@ -1,8 +1,13 @@
 //! A route: match, filters, upstream.
+//!
+//! Routes hold filters and filters see their route: both are here; [`crate::filter`] names the filters' side.
 
+use std::fmt;
 use std::sync::Arc;
 
-use crate::filter::Filter;
+use http::{HeaderMap, Method, StatusCode};
+
+use crate::head::{Reply, RequestHead, ResponseHead};
 use crate::path::PathMatch;
 use crate::upstream::{Timeouts, UpstreamId};
 
@@ -51,4 +56,64 @@ pub enum Target {
     NotFound,
     /// Closed: a security setting could not be understood; 503 until it is mended.
     Closed,
+}
+
+/// One stage of a route's request path. A filter never waits and never does I/O: it decides from what it is
+/// given.
+pub trait Filter: fmt::Debug + Send + Sync {
+    /// Its name in `jamul explain` and the API: the annotation that made it.
+    fn name(&self) -> &'static str;
+
+    /// Called with the request head, in registry order, before an endpoint is chosen.
+    fn on_request(&self, _head: &mut RequestHead, _scope: &mut Scope<'_>) -> Verdict {
+        Verdict::Continue
+    }
+
+    /// Called with the answer to the [`Question`] this filter asked.
+    fn on_answer(&self, _answer: &Answer, _head: &mut RequestHead, _scope: &mut Scope<'_>) -> Verdict {
+        Verdict::Continue
+    }
+
+    /// Called with the response head, in reverse order; also for replies that Jamul made itself.
+    fn on_response(&self, _head: &mut ResponseHead, _scope: &mut Scope<'_>) {}
+}
+
+/// What a filter decided.
+#[derive(Debug)]
+pub enum Verdict {
+    /// Go on with the next filter.
+    Continue,
+    /// Answer the client with this; no upstream is asked.
+    Reply(Reply),
+    /// Make this subrequest and call [`Filter::on_answer`] with what came back.
+    Ask(Question),
+}
+
+/// What a filter may see besides the head it edits.
+#[derive(Debug)]
+pub struct Scope<'a> {
+    /// The route that matched.
+    pub route: &'a Route,
+    /// Port of the https listener as clients reach it; redirects name it when it is not 443 and says so.
+    pub https_port: u16,
+}
+
+/// A subrequest that a filter wants made (external authentication).
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// Method.
+    pub method: Method,
+    /// Absolute URL.
+    pub url: String,
+    /// Headers.
+    pub headers: HeaderMap,
+}
+
+/// What came back; a failed subrequest is an answer without a status.
+#[derive(Clone, Debug)]
+pub struct Answer {
+    /// Status, or `None` if no answer could be had.
+    pub status: Option<StatusCode>,
+    /// Headers.
+    pub headers: HeaderMap,
 }

@@ -1,5 +1,6 @@
 //! Finds the route of a request.
 
+use std::cmp::Reverse;
 use std::sync::Arc;
 
 use crate::head::RequestHead;
@@ -17,13 +18,15 @@ pub struct HostRoutes {
 }
 
 impl HostRoutes {
-    /// Orders `routes` as ingress-nginx does: Exact first, then the longest path; in regex mode the longest first.
-    /// Equal matches keep their order (the oldest Ingress first); only the first of them is ever found.
+    /// Orders `routes` as ingress-nginx does: Exact first, then the longest path, among equally long ones
+    /// (which only regular expressions can both match) the lexicographically last. Equal matches keep their
+    /// order (the oldest Ingress first); only the first of them is ever found.
     #[must_use]
     pub fn new(mut routes: Vec<Arc<Route>>, has_tls: bool) -> Self {
-        routes.sort_by_key(|route| {
+        routes.sort_by_cached_key(|route| {
             let is_exact = matches!(route.path, PathMatch::Exact(_));
-            (!is_exact, std::cmp::Reverse(route.path.text().len()))
+            let text = route.path.text().to_owned();
+            (!is_exact, Reverse(text.len()), Reverse(text))
         });
         Self { routes, has_tls }
     }
@@ -65,8 +68,8 @@ impl Router {
         self.hosts.remove(pattern);
     }
 
-    /// The route for a request: its host (exact, wildcard, any), then the path. The default backend is a route of
-    /// the host for any name; `None` means 404.
+    /// The route for a request: its host (exact, wildcard, any), then the path. The default backend is a
+    /// route of the host for any name; `None` means 404.
     #[must_use]
     pub fn find(&self, head: &RequestHead) -> Option<Match> {
         self.find_path(&head.host, &head.path)
@@ -92,5 +95,65 @@ impl Router {
     /// All hosts with their routes, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&HostPattern, &Arc<HostRoutes>)> {
         self.hosts.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{prefix, regex, route};
+
+    fn found(paths: Vec<PathMatch>, path: &str) -> Option<String> {
+        let routes = paths.into_iter().map(|path| Arc::new(route(path))).collect();
+        let mut router = Router::default();
+        router.insert(HostPattern::Any, Arc::new(HostRoutes::new(routes, false)));
+        let host = Host::parse("example.com").expect("a valid host");
+        router.find_path(&host, path).map(|found| found.route.path.to_string())
+    }
+
+    #[test]
+    fn exact_beats_prefix_of_the_same_and_of_a_longer_path() {
+        let paths = || vec![prefix("/"), prefix("/foo"), PathMatch::Exact("/foo".to_owned())];
+        assert_eq!(found(paths(), "/foo").as_deref(), Some("Exact /foo"));
+        assert_eq!(found(paths(), "/foo/").as_deref(), Some("Prefix /foo"));
+        assert_eq!(found(paths(), "/foobar").as_deref(), Some("Prefix /"));
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let paths = || vec![prefix("/a"), prefix("/a/b"), prefix("/a/b/c")];
+        assert_eq!(found(paths(), "/a/b/x").as_deref(), Some("Prefix /a/b"));
+        assert_eq!(found(paths(), "/a/b/c/d").as_deref(), Some("Prefix /a/b/c"));
+        assert_eq!(found(paths(), "/x"), None);
+    }
+
+    #[test]
+    fn in_regex_mode_the_longest_text_is_tried_first_and_ties_from_the_end_of_the_alphabet() {
+        let paths = || vec![regex("/f.."), regex("/foo"), regex("/foo/(.*)")];
+        assert_eq!(found(paths(), "/foo/x").as_deref(), Some("Regex /foo/(.*)"));
+        assert_eq!(found(paths(), "/foobar").as_deref(), Some("Regex /foo"));
+        assert_eq!(found(paths(), "/FAR").as_deref(), Some("Regex /f.."));
+    }
+
+    #[test]
+    fn of_equal_routes_the_first_is_found() {
+        let (mut first, second) = (route(prefix("/")), route(prefix("/")));
+        first.id = crate::route::RouteId("oldest".into());
+        let routes = HostRoutes::new(vec![Arc::new(first), Arc::new(second)], true);
+        assert_eq!(routes.find("/x").map(|route| route.id.0.to_string()).as_deref(), Some("oldest"));
+    }
+
+    #[test]
+    fn a_known_host_without_the_path_does_not_fall_to_the_host_for_any_name() {
+        let mut router = Router::default();
+        let any = HostRoutes::new(vec![Arc::new(route(prefix("/")))], false);
+        let known = HostRoutes::new(vec![Arc::new(route(prefix("/foo")))], true);
+        router.insert(HostPattern::Any, Arc::new(any));
+        router.insert(HostPattern::parse("example.com").expect("valid"), Arc::new(known));
+        let (known, other) = (Host::parse("example.com"), Host::parse("other.example"));
+        let find = |host: &Host, path| router.find_path(host, path).map(|found| found.has_tls);
+        assert_eq!(known.as_ref().and_then(|host| find(host, "/bar")), None);
+        assert_eq!(known.as_ref().and_then(|host| find(host, "/foo")), Some(true));
+        assert_eq!(other.as_ref().and_then(|host| find(host, "/bar")), Some(false));
     }
 }

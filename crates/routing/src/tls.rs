@@ -22,7 +22,10 @@ pub struct CertEntry {
 
 impl fmt::Debug for CertEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CertEntry").field("source", &self.source).field("not_after", &self.not_after).finish_non_exhaustive()
+        f.debug_struct("CertEntry")
+            .field("source", &self.source)
+            .field("not_after", &self.not_after)
+            .finish_non_exhaustive()
     }
 }
 

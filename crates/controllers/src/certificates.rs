@@ -1,0 +1,134 @@
+//! Certificates: performs what `issuance::plan` decides.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use jamul_api::core::Secret;
+use jamul_api::{Certificate, CertificateRequest, Object, ObjectKey, names};
+use jamul_issuance::plan::{Inputs, Step, plan};
+use jamul_issuance::secret::next_key_name;
+use jiff::Timestamp;
+
+use crate::context::Context;
+use crate::runner::{self, Retry, owner_key, trigger};
+
+/// Which Certificates name a Secret, so that a changed Secret concerns only them.
+#[derive(Debug, Default)]
+struct BySecret(Mutex<HashMap<ObjectKey, BTreeSet<ObjectKey>>>);
+
+impl BySecret {
+    fn note(&self, certificate: &Certificate, deleted: bool) {
+        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = certificate.key();
+        map.retain(|_, certificates| {
+            certificates.remove(&key);
+            !certificates.is_empty()
+        });
+        if !deleted {
+            let secret = ObjectKey::new(key.namespace.clone(), certificate.spec.secret_name.clone());
+            map.entry(secret).or_default().insert(key);
+        }
+    }
+
+    fn of(&self, secret: &ObjectKey) -> Vec<ObjectKey> {
+        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        map.get(secret).into_iter().flatten().cloned().collect()
+    }
+}
+
+pub(crate) async fn run(context: &Context) {
+    let by_secret = &BySecret::default();
+    let triggers = |inbox: runner::Inbox| async move {
+        tokio::join!(
+            trigger::<Certificate>(&context.store, &inbox, |certificate, deleted| {
+                by_secret.note(certificate, deleted);
+                vec![certificate.key()]
+            }),
+            trigger::<Secret>(&context.store, &inbox, |secret, _| {
+                let mut keys = by_secret.of(&secret.key());
+                keys.extend(owner_key("Certificate", secret));
+                keys
+            }),
+            trigger::<CertificateRequest>(&context.store, &inbox, |request, _| {
+                owner_key("Certificate", request).into_iter().collect()
+            }),
+        );
+    };
+    runner::run("certificates", context.clock, runner::FAST, triggers, |key| reconcile(context, by_secret, key)).await;
+}
+
+async fn reconcile(context: &Context, by_secret: &BySecret, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
+    let store = &context.store;
+    let Some(certificate) = store.get::<Certificate>(&key) else { return Ok(None) };
+    let secret_key = ObjectKey::new(key.namespace.clone(), certificate.spec.secret_name.clone());
+    let secret = store.get::<Secret>(&secret_key);
+    let next_key = store.get::<Secret>(&ObjectKey::new(key.namespace.clone(), next_key_name(&certificate)));
+    let requests = requests(context, &certificate);
+    let plan = plan(&Inputs {
+        certificate: &certificate,
+        secret: secret.as_deref(),
+        next_key: next_key.as_deref(),
+        requests: &requests,
+        is_secret_owner: is_owner(context, by_secret, &certificate, secret.as_deref(), &secret_key),
+        backoff: context.settings.backoff,
+        now: context.now(),
+    })?;
+    for step in plan.steps {
+        perform(context, &certificate, step).await?;
+    }
+    Ok(plan.wake)
+}
+
+async fn perform(context: &Context, certificate: &Certificate, step: Step) -> Result<(), Retry> {
+    let store = &context.store;
+    match step {
+        Step::StoreNextKey(secret) | Step::StoreSecret(secret) => _ = store.apply(secret).await?,
+        Step::DeleteSecret(key) => _ = store.delete::<Secret>(&key).await?,
+        Step::CreateRequest(request) => _ = store.apply(request).await?,
+        Step::DeleteRequest(key) => _ = store.delete::<CertificateRequest>(&key).await?,
+        Step::SetStatus(status) => {
+            let mut certificate = certificate.clone();
+            certificate.status = Some(status);
+            store.set_status(&certificate).await?;
+        }
+        Step::Announce(note) => context.announce(certificate, &note),
+    }
+    Ok(())
+}
+
+/// The Certificate's requests by their names, newest first: `<certificate>-<revision>` downwards.
+fn requests(context: &Context, certificate: &Certificate) -> Vec<Arc<CertificateRequest>> {
+    let revision = certificate.status.as_ref().and_then(|status| status.revision).unwrap_or(0);
+    let key = certificate.key();
+    let request = |revision: i64| {
+        let key = ObjectKey::new(key.namespace.clone(), format!("{}-{revision}", key.name));
+        context.store.get::<CertificateRequest>(&key).filter(|request| request.is_controlled_by(certificate))
+    };
+    let mut requests: Vec<_> = request(revision + 1).into_iter().collect();
+    requests.extend((1..=revision).rev().map_while(request));
+    requests
+}
+
+/// Among Certificates that name the same Secret, the one in its annotation, else the oldest, may write it.
+fn is_owner(
+    context: &Context,
+    by_secret: &BySecret,
+    certificate: &Certificate,
+    secret: Option<&Secret>,
+    secret_key: &ObjectKey,
+) -> bool {
+    let claimants = by_secret.of(secret_key);
+    if claimants.len() < 2 {
+        return true;
+    }
+    let key = certificate.key();
+    let written = secret.and_then(|secret| secret.annotation(names::CERTIFICATE_NAME));
+    if let Some(owner) = claimants.iter().find(|claimant| Some(claimant.name.as_str()) == written) {
+        return *owner == key;
+    }
+    let age = |key: &ObjectKey| {
+        let created = context.store.get::<Certificate>(key).and_then(|c| c.metadata.creation_timestamp.clone());
+        (created.map(|time| time.0), key.name.clone())
+    };
+    claimants.iter().min_by_key(|claimant| age(claimant)).is_none_or(|oldest| *oldest == key)
+}

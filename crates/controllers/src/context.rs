@@ -1,0 +1,143 @@
+//! What the loops share.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use arc_swap::ArcSwap;
+use jamul_acme::Transport;
+use jamul_api::issuer::IssuerRef;
+use jamul_api::{Object, ObjectKey};
+use jamul_issuance::plan::Backoff;
+use jamul_issuance::shim::ShimSettings;
+use jamul_issuance::Note;
+use jamul_routing::{Diagnostic, Snapshot};
+use jamul_store::{Announcement, EventType, Store};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+/// Wall time; the only place where the loops get it from.
+pub type Clock = fn() -> Timestamp;
+
+/// Whom to trust when speaking to an ACME server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Trust {
+    /// Directory URL.
+    pub server: String,
+    /// PEM trust anchors instead of the system's.
+    pub ca_bundle: Option<Vec<u8>>,
+    /// Do not verify (`skipTLSVerify`).
+    pub skip_verify: bool,
+}
+
+/// Makes connections to ACME servers.
+pub trait Transports: std::fmt::Debug + Send + Sync {
+    /// A transport with this trust.
+    ///
+    /// # Errors
+    /// A CA bundle that cannot be read.
+    fn transport(&self, trust: &Trust) -> Result<Arc<dyn Transport>, String>;
+}
+
+/// What the loops are told by flags.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// For `translate`.
+    pub translate: jamul_translate::Settings,
+    /// For ingress-shim.
+    pub shim: ShimSettings,
+    /// Between failed issuances.
+    pub backoff: Backoff,
+    /// Where ClusterIssuers look for Secrets.
+    pub cluster_resource_namespace: String,
+}
+
+/// What is being served, and what is wrong with the objects.
+#[derive(Debug)]
+pub struct Live {
+    /// The current Snapshot.
+    pub snapshot: Arc<ArcSwap<Snapshot>>,
+    /// Findings of the last translation.
+    pub diagnostics: Mutex<Vec<Diagnostic>>,
+    /// Counts publications; 0 before the first.
+    pub published: watch::Sender<u64>,
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        Self {
+            snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
+            diagnostics: Mutex::new(Vec::new()),
+            published: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Live {
+    /// Serves `snapshot` from now on.
+    pub fn publish(&self, snapshot: Arc<Snapshot>) {
+        self.snapshot.store(snapshot);
+        self.published.send_modify(|count| *count += 1);
+    }
+
+    /// Findings of the last translation.
+    #[must_use]
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// What the loops share.
+#[derive(Debug)]
+pub struct Context {
+    /// The world.
+    pub store: Store,
+    /// Connections to ACME servers.
+    pub transports: Arc<dyn Transports>,
+    /// Flags.
+    pub settings: Settings,
+    /// What is being served.
+    pub live: Arc<Live>,
+    /// Wall time.
+    pub clock: Clock,
+    /// ACME directories by server and trust.
+    pub(crate) clients: Mutex<std::collections::HashMap<Trust, jamul_acme::client::Client>>,
+}
+
+impl Context {
+    /// Puts the parts together.
+    #[must_use]
+    pub fn new(store: Store, transports: Arc<dyn Transports>, settings: Settings, live: Arc<Live>, clock: Clock) -> Self {
+        Self { store, transports, settings, live, clock, clients: Mutex::default() }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        (self.clock)()
+    }
+
+    pub(crate) fn announce<K: Object>(&self, object: &K, note: &Note) {
+        self.store.announce(Announcement {
+            kind: K::KIND.to_owned(),
+            key: object.key(),
+            event_type: if note.is_warning { EventType::Warning } else { EventType::Normal },
+            reason: note.reason.clone(),
+            message: note.message.clone(),
+        });
+    }
+
+    /// The namespace in which an issuer's Secrets are.
+    pub(crate) fn issuer_namespace(&self, reference: &IssuerRef, namespace: &str) -> String {
+        if reference.kind() == "ClusterIssuer" {
+            self.settings.cluster_resource_namespace.clone()
+        } else {
+            namespace.to_owned()
+        }
+    }
+
+    /// The key of a referenced issuer.
+    pub(crate) fn issuer_key(reference: &IssuerRef, namespace: &str) -> ObjectKey {
+        if reference.kind() == "ClusterIssuer" {
+            ObjectKey::new("", reference.name.clone())
+        } else {
+            ObjectKey::new(namespace, reference.name.clone())
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Issuers and ClusterIssuers: whether they can sign.
+
+use jamul_api::core::{Metadata, Secret};
+use jamul_api::issuer::{AcmeIssuerStatus, IssuerRef, IssuerSpec, IssuerStatus};
+use jamul_api::{ClusterIssuer, Issuer, Object, ObjectKey};
+use jamul_issuance::issuer::{self, IssuerKind};
+use jamul_issuance::issuers::ca;
+use jamul_issuance::Note;
+use jiff::Timestamp;
+
+use crate::accounts::{self, AccountError};
+use crate::context::Context;
+use crate::runner::{self, Retry, trigger};
+
+/// What both kinds have in common.
+trait AnyIssuer: Object {
+    fn spec(&self) -> &IssuerSpec;
+    fn status(&self) -> Option<&IssuerStatus>;
+    fn with_status(&self, status: IssuerStatus) -> Self;
+}
+
+macro_rules! any_issuer {
+    ($kind:ty) => {
+        impl AnyIssuer for $kind {
+            fn spec(&self) -> &IssuerSpec {
+                &self.spec
+            }
+            fn status(&self) -> Option<&IssuerStatus> {
+                self.status.as_ref()
+            }
+            fn with_status(&self, status: IssuerStatus) -> Self {
+                Self { status: Some(status), ..self.clone() }
+            }
+        }
+    };
+}
+any_issuer!(Issuer);
+any_issuer!(ClusterIssuer);
+
+pub(crate) async fn run_issuers(context: &Context) {
+    run::<Issuer>(context, "issuers").await;
+}
+
+pub(crate) async fn run_cluster_issuers(context: &Context) {
+    run::<ClusterIssuer>(context, "clusterissuers").await;
+}
+
+async fn run<K: AnyIssuer>(context: &Context, name: &'static str) {
+    let triggers = |inbox: runner::Inbox| async move {
+        tokio::join!(
+            trigger::<K>(&context.store, &inbox, |issuer, _| vec![issuer.key()]),
+            trigger::<Secret>(&context.store, &inbox, |secret, _| users_of::<K>(context, secret)),
+        );
+    };
+    runner::run(name, context.clock, runner::REMOTE, triggers, |key| reconcile::<K>(context, key)).await;
+}
+
+/// The issuers that refer to a Secret; there are few issuers, so all are looked at.
+fn users_of<K: AnyIssuer>(context: &Context, secret: &Secret) -> Vec<ObjectKey> {
+    let changed = secret.key();
+    let issuers = context.store.list::<K>();
+    let uses = issuers.iter().filter(|issuer| {
+        let namespace = context.issuer_namespace(&reference(&***issuer), &issuer.key().namespace);
+        let spec = issuer.spec();
+        let named = spec.ca.iter().map(|ca| &ca.secret_name);
+        let mut named = named.chain(spec.acme.iter().map(|acme| &acme.private_key_secret_ref.name));
+        namespace == changed.namespace && named.any(|name| *name == changed.name)
+    });
+    uses.map(|issuer| issuer.key()).collect()
+}
+
+fn reference<K: AnyIssuer>(issuer: &K) -> IssuerRef {
+    IssuerRef { name: issuer.key().name, kind: K::KIND.to_owned(), group: String::new() }
+}
+
+async fn reconcile<K: AnyIssuer>(context: &Context, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
+    let Some(object) = context.store.get::<K>(&key) else { return Ok(None) };
+    let namespace = context.issuer_namespace(&reference(&*object), &key.namespace);
+    let (note, is_ready, account, retry) = match issuer::validate(object.spec()) {
+        Err(note) => (note, false, None, None),
+        Ok(IssuerKind::SelfSigned) => (Note::normal("IsReady", ""), true, None, None),
+        Ok(IssuerKind::Ca) => {
+            let name = object.spec().ca.as_ref().map(|ca| ca.secret_name.clone()).unwrap_or_default();
+            let secret = context.store.get::<Secret>(&ObjectKey::new(namespace, name.clone()));
+            match ca::key_pair(&name, secret.as_deref()) {
+                Ok(_) => (Note::normal("KeyPairVerified", "Signing CA verified"), true, None, None),
+                Err(note) => (note, false, None, None),
+            }
+        }
+        Ok(IssuerKind::Acme) => acme(context, &*object, &namespace).await?,
+    };
+    let generation = object.metadata().generation;
+    let mut status = issuer::with_ready(object.status(), is_ready, &note, generation, context.now());
+    if let Some(account) = account {
+        status.acme = Some(account);
+    }
+    if object.status() != Some(&status) {
+        context.store.set_status(&object.with_status(status)).await?;
+        context.announce(&*object, &note);
+    }
+    match retry {
+        Some(retry) => Err(retry),
+        None => Ok(None),
+    }
+}
+
+type Readiness = (Note, bool, Option<AcmeIssuerStatus>, Option<Retry>);
+
+async fn acme<K: AnyIssuer>(context: &Context, object: &K, namespace: &str) -> Result<Readiness, Retry> {
+    let Some(spec) = object.spec().acme.as_ref() else {
+        return Ok((Note::warning("InvalidConfig", "spec.acme is missing"), false, None, None));
+    };
+    let known = object.status().and_then(|status| status.acme.clone());
+    let was_ready = object.status().is_some_and(|status| {
+        jamul_api::condition::find(&status.conditions, "Ready").is_some_and(|ready| ready.is_true())
+    });
+    match accounts::register(context, spec, namespace, known.as_ref().filter(|_| was_ready)).await {
+        Ok(account) => {
+            let note = Note::normal("ACMEAccountRegistered", "The ACME account was registered with the ACME server");
+            Ok((note, true, Some(account), None))
+        }
+        Err(AccountError::Key(note)) => Ok((note, false, None, None)),
+        Err(AccountError::Store(error)) => Err(error.into()),
+        Err(AccountError::Refused(message)) => {
+            Ok((Note::warning("ErrRegisterACMEAccount", message), false, None, None))
+        }
+        Err(AccountError::Away { message, after }) => {
+            let note = Note::warning("ErrRegisterACMEAccount", message.clone());
+            // An account that worked goes on working while its server is away.
+            Ok((note, false, known, Some(Retry::Later { message, after })))
+        }
+    }
+}

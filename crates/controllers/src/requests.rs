@@ -1,0 +1,139 @@
+//! CertificateRequests: approved, then signed by their issuer.
+
+use jamul_api::acme::State;
+use jamul_api::core::Secret;
+use jamul_api::issuer::{IssuerSpec, IssuerStatus};
+use jamul_api::request::CertificateRequestStatus;
+use jamul_api::{CertificateRequest, ClusterIssuer, Issuer, Object, ObjectKey, Order};
+use jamul_issuance::issuer::IssuerKind;
+use jamul_issuance::issuers::{Outcome, acme, ca, self_signed};
+use jamul_issuance::request::{self, RequestStep};
+use jamul_issuance::Note;
+use jiff::Timestamp;
+
+use crate::context::Context;
+use crate::runner::{self, Retry, owner_key, trigger};
+
+pub(crate) async fn run(context: &Context) {
+    let triggers = |inbox: runner::Inbox| async move {
+        tokio::join!(
+            trigger::<CertificateRequest>(&context.store, &inbox, |request, _| vec![request.key()]),
+            trigger::<Order>(&context.store, &inbox, |order, _| owner_key("CertificateRequest", order).into_iter().collect()),
+            trigger::<Issuer>(&context.store, &inbox, |issuer, _| waiting_for(context, "Issuer", &issuer.key())),
+            trigger::<ClusterIssuer>(&context.store, &inbox, |issuer, _| {
+                waiting_for(context, "ClusterIssuer", &issuer.key())
+            }),
+        );
+    };
+    runner::run("certificaterequests", context.clock, runner::FAST, triggers, |key| reconcile(context, key)).await;
+}
+
+/// The requests of an issuer; issuers change rarely, so all requests are looked at.
+fn waiting_for(context: &Context, kind: &str, issuer: &ObjectKey) -> Vec<ObjectKey> {
+    let requests = context.store.list::<CertificateRequest>();
+    let concerned = requests.iter().filter(|request| {
+        let reference = &request.spec.issuer_ref;
+        reference.kind() == kind
+            && Context::issuer_key(reference, &request.key().namespace) == *issuer
+            && request.status.as_ref().is_none_or(|status| status.certificate.is_none())
+    });
+    concerned.map(|request| request.key()).collect()
+}
+
+async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
+    let Some(request) = context.store.get::<CertificateRequest>(&key) else { return Ok(None) };
+    let reference = &request.spec.issuer_ref;
+    let issuer_key = Context::issuer_key(reference, &key.namespace);
+    let issuer: Option<(IssuerSpec, Option<IssuerStatus>)> = if reference.kind() == "ClusterIssuer" {
+        context.store.get::<ClusterIssuer>(&issuer_key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
+    } else {
+        context.store.get::<Issuer>(&issuer_key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
+    };
+    let seen = issuer.as_ref().map(|(spec, status)| (spec, status.as_ref()));
+    match request::step(&request, seen, context.now()) {
+        RequestStep::Rest => {}
+        RequestStep::SetStatus(status, note) => set_status(context, &request, *status, note).await?,
+        RequestStep::Sign(kind) => {
+            let Some((spec, _)) = issuer else { return Ok(None) };
+            let outcome = sign(context, &request, kind, &spec).await?;
+            let (status, note) = match outcome {
+                Outcome::Issued { chain, ca } => {
+                    let note = Note::normal("CertificateIssued", "Certificate fetched from issuer successfully");
+                    (request::issued(&request, chain, ca, context.now()), note)
+                }
+                Outcome::Pending(note) => (request::pending(&request, note.message.clone(), context.now()), note),
+                Outcome::Refused(note) => (request::failed(&request, note.message.clone(), context.now()), note),
+            };
+            set_status(context, &request, status, Some(note)).await?;
+        }
+    }
+    Ok(None)
+}
+
+async fn set_status(
+    context: &Context,
+    request: &CertificateRequest,
+    status: CertificateRequestStatus,
+    note: Option<Note>,
+) -> Result<(), Retry> {
+    if request.status.as_ref() == Some(&status) {
+        return Ok(());
+    }
+    context.store.set_status(&CertificateRequest { status: Some(status), ..request.clone() }).await?;
+    if let Some(note) = note {
+        context.announce(request, &note);
+    }
+    Ok(())
+}
+
+async fn sign(
+    context: &Context,
+    request: &CertificateRequest,
+    kind: IssuerKind,
+    spec: &IssuerSpec,
+) -> Result<Outcome, Retry> {
+    let namespace = request.key().namespace;
+    let secret = |namespace: String, name: &str| context.store.get::<Secret>(&ObjectKey::new(namespace, name));
+    Ok(match kind {
+        IssuerKind::SelfSigned => {
+            let key = self_signed::key_secret_name(request).and_then(|name| secret(namespace, name));
+            self_signed::sign(request, key.as_deref(), context.now())
+        }
+        IssuerKind::Ca => {
+            let ca = spec.ca.clone().unwrap_or_default();
+            let key_pair = secret(context.issuer_namespace(&request.spec.issuer_ref, &namespace), &ca.secret_name);
+            ca::sign(request, &ca.secret_name, key_pair.as_deref(), &ca.crl_distribution_points, context.now())
+        }
+        IssuerKind::Acme => {
+            let issuer = spec.acme.clone().unwrap_or_default();
+            match acme::order_for(request, &issuer) {
+                Err(note) => Outcome::Refused(note),
+                Ok(order) => observe(context, request, order).await?,
+            }
+        }
+    })
+}
+
+/// Creates the Order, or tells what came of it.
+async fn observe(context: &Context, request: &CertificateRequest, wanted: Order) -> Result<Outcome, Retry> {
+    let Some(order) = context.store.get::<Order>(&wanted.key()).filter(|order| order.is_controlled_by(request)) else {
+        let key = wanted.key();
+        context.store.apply(wanted).await?;
+        let message = format!("Created Order resource {key}");
+        return Ok(Outcome::Pending(Note::normal("OrderCreated", message)));
+    };
+    let status = order.status.clone().unwrap_or_default();
+    Ok(match (status.state, status.certificate) {
+        (Some(State::Valid), Some(chain)) => {
+            Outcome::Issued { chain: String::from_utf8_lossy(&chain.0).into_owned(), ca: None }
+        }
+        (Some(State::Invalid | State::Expired | State::Errored), _) => {
+            let message = format!("Failed to wait for order resource {:?} to become ready: {}", order.key().name, status.reason);
+            Outcome::Refused(Note::warning("OrderFailed", message))
+        }
+        (Some(State::Valid | State::Pending | State::Ready | State::Processing) | None, _) => {
+            let message = format!("Waiting on certificate issuance from order {}", order.key());
+            Outcome::Pending(Note::normal("OrderPending", message))
+        }
+    })
+}

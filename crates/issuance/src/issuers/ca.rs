@@ -1,0 +1,87 @@
+//! The ca issuer: signs with a key pair in a Secret.
+
+use jamul_api::core::Secret;
+use jamul_api::{CertificateRequest, names};
+use jamul_pki::{Authority, Certificate, CertificateTemplate, Csr, PrivateKey, Serial};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::issuers::Outcome;
+use crate::note::Note;
+use crate::{duration, keys, secret};
+
+/// cert-manager's default lifetime, where `spec.duration` is not set.
+const DEFAULT_DURATION: SignedDuration = SignedDuration::from_hours(2160);
+
+/// Reads the CA's chain and key.
+///
+/// # Errors
+/// What is missing or wrong; the issuer is not ready.
+pub fn key_pair(name: &str, secret: Option<&Secret>) -> Result<(Vec<Certificate>, PrivateKey), Note> {
+    let refuse = |message: String| Note::warning("ErrInvalidKeyPair", message);
+    let secret = secret.ok_or_else(|| {
+        Note::warning("ErrGetKeyPair", format!("Error getting keypair for CA issuer: Secret {name:?} not found"))
+    })?;
+    let pem = secret.data.as_ref().and_then(|data| data.get(names::TLS_CRT));
+    let pem = pem.ok_or_else(|| refuse(format!("Secret {name:?} has no {}", names::TLS_CRT)))?;
+    let chain = Certificate::chain_from_pem(&String::from_utf8_lossy(&pem.0))
+        .map_err(|error| refuse(format!("Secret {name:?}: {} cannot be read: {error}", names::TLS_CRT)))?;
+    let key = secret::key(secret).ok_or_else(|| refuse(format!("Secret {name:?} has no private key")))?;
+    let Some(ca) = chain.first() else { return Err(refuse(format!("Secret {name:?} holds no certificate"))) };
+    if !ca.is_ca() {
+        return Err(refuse(format!("the certificate in Secret {name:?} is not a CA; expected basic constraints CA:TRUE")));
+    }
+    if ca.public_key() != key.public_key() {
+        return Err(refuse(format!("the key in Secret {name:?} does not fit its certificate")));
+    }
+    Ok((chain, key))
+}
+
+/// Signs `request` with the key pair in `ca_secret`; never beyond the CA's own end.
+#[must_use]
+pub fn sign(request: &CertificateRequest, name: &str, ca_secret: Option<&Secret>, crls: &[String], now: Timestamp) -> Outcome {
+    let (chain, key) = match key_pair(name, ca_secret) {
+        Ok(pair) => pair,
+        Err(note) => return Outcome::Pending(note),
+    };
+    let Some(ca) = chain.first() else { return Outcome::Pending(Note::warning("SecretInvalidData", "no certificate")) };
+    let signed = Csr::from_pem(&String::from_utf8_lossy(&request.spec.request.0))
+        .map_err(|error| error.to_string())
+        .and_then(|csr| template(request, &csr, now))
+        .and_then(|mut template| {
+            template.not_after = template.not_after.min(ca.not_after());
+            template.crl_distribution_points = crls.to_vec();
+            template.sign_by(&Authority { certificate: ca, key: &key }).map_err(|error| error.to_string())
+        });
+    match signed {
+        Ok(leaf) => {
+            let top = chain.last().unwrap_or(ca).to_pem();
+            let between = chain.iter().filter(|certificate| !certificate.is_self_signed()).cloned();
+            let issued: Vec<Certificate> = std::iter::once(leaf).chain(between).collect();
+            Outcome::Issued { chain: Certificate::chain_to_pem(&issued), ca: Some(top) }
+        }
+        Err(error) => Outcome::Refused(Note::warning("SigningError", error)),
+    }
+}
+
+/// The certificate that a request asks for, valid from `now`.
+pub(super) fn template(request: &CertificateRequest, csr: &Csr, now: Timestamp) -> Result<CertificateTemplate, String> {
+    let lifetime = match &request.spec.duration {
+        Some(text) => duration::parse(text).map_err(|error| format!("spec.duration: {error}"))?,
+        None => DEFAULT_DURATION,
+    };
+    let not_after = now.checked_add(lifetime).map_err(|error| format!("spec.duration: {error}"))?;
+    Ok(CertificateTemplate {
+        serial: Serial::random().map_err(|error| error.to_string())?,
+        subject: csr.subject(),
+        sans: csr.sans().to_vec(),
+        usages: keys::usages(&request.spec.usages, request.spec.is_ca)?,
+        is_ca: request.spec.is_ca,
+        path_len: None,
+        not_before: now,
+        not_after,
+        public_key: csr.public_key().clone(),
+        crl_distribution_points: Vec::new(),
+        ocsp_servers: Vec::new(),
+        issuing_certificate_urls: Vec::new(),
+    })
+}

@@ -1,0 +1,115 @@
+//! From a Certificate's spec to its key and its certificate request.
+
+use std::net::IpAddr;
+
+use jamul_api::certificate::{Certificate, CertificateSpec};
+use jamul_pki::{Csr, KeyAlgorithm, KeyEncoding, PrivateKey, RequestTemplate, San, Subject, Usage};
+
+/// The key algorithm that the spec asks for.
+///
+/// # Errors
+/// Field, value and what was expected.
+pub fn algorithm(spec: &CertificateSpec) -> Result<KeyAlgorithm, String> {
+    let (name, size) = match &spec.private_key {
+        Some(options) => (options.algorithm.as_str(), options.size),
+        None => ("", None),
+    };
+    match (name, size.unwrap_or(0)) {
+        ("" | "RSA", 0) => Ok(KeyAlgorithm::Rsa { bits: 2048 }),
+        ("" | "RSA", bits @ 2048..=8192) => Ok(KeyAlgorithm::Rsa { bits: usize::try_from(bits).unwrap_or(2048) }),
+        ("ECDSA", 0 | 256) => Ok(KeyAlgorithm::EcdsaP256),
+        ("ECDSA", 384) => Ok(KeyAlgorithm::EcdsaP384),
+        ("ECDSA", 521) => Ok(KeyAlgorithm::EcdsaP521),
+        ("Ed25519", _) => Ok(KeyAlgorithm::Ed25519),
+        ("" | "RSA", size) => Err(format!("spec.privateKey.size is {size}; expected 2048 to 8192 for RSA")),
+        ("ECDSA", size) => Err(format!("spec.privateKey.size is {size}; expected 256, 384 or 521 for ECDSA")),
+        (name, _) => Err(format!("spec.privateKey.algorithm is {name:?}; expected RSA, ECDSA or Ed25519")),
+    }
+}
+
+/// The PEM encoding that the spec asks for in the Secret.
+#[must_use]
+pub fn encoding(spec: &CertificateSpec) -> KeyEncoding {
+    match spec.private_key.as_ref().map(|options| options.encoding.as_str()) {
+        Some("PKCS8") => KeyEncoding::Pkcs8,
+        Some(_) | None => KeyEncoding::Pkcs1,
+    }
+}
+
+/// Whether the key is kept over renewals (`rotationPolicy: Never`).
+#[must_use]
+pub fn is_reused(spec: &CertificateSpec) -> bool {
+    spec.private_key.as_ref().is_some_and(|options| options.rotation_policy == "Never")
+}
+
+/// The usages that the spec asks for; digital signature and key encipherment if it names none.
+///
+/// # Errors
+/// The unknown name.
+pub fn usages(names: &[String], is_ca: bool) -> Result<Vec<Usage>, String> {
+    let defaults = ["digital signature".to_owned(), "key encipherment".to_owned()];
+    let names = if names.is_empty() { &defaults[..] } else { names };
+    let mut usages = Vec::with_capacity(names.len());
+    for name in names {
+        let usage = Usage::parse(name)
+            .ok_or_else(|| format!("spec.usages has {name:?}; expected names such as \"server auth\""))?;
+        usages.push(usage);
+    }
+    if is_ca && let Some(usage) = Usage::parse("cert sign") && !usages.contains(&usage) {
+        usages.push(usage);
+    }
+    Ok(usages)
+}
+
+/// All subject alternative names of the spec.
+///
+/// # Errors
+/// The address that is none.
+pub fn sans(spec: &CertificateSpec) -> Result<Vec<San>, String> {
+    let mut sans: Vec<San> = spec.dns_names.iter().cloned().map(San::Dns).collect();
+    for text in &spec.ip_addresses {
+        let address: IpAddr =
+            text.parse().map_err(|_| format!("spec.ipAddresses has {text:?}; expected an IPv4 or IPv6 address"))?;
+        sans.push(San::Ip(address));
+    }
+    sans.extend(spec.uris.iter().cloned().map(San::Uri));
+    sans.extend(spec.email_addresses.iter().cloned().map(San::Email));
+    Ok(sans)
+}
+
+/// The distinguished name of the spec.
+#[must_use]
+pub fn subject(spec: &CertificateSpec) -> Subject {
+    let common_name = Some(spec.common_name.clone()).filter(|name| !name.is_empty());
+    let Some(subject) = spec.subject.clone() else { return Subject { common_name, ..Subject::default() } };
+    Subject {
+        common_name,
+        organizations: subject.organizations,
+        countries: subject.countries,
+        organizational_units: subject.organizational_units,
+        localities: subject.localities,
+        provinces: subject.provinces,
+        street_addresses: subject.street_addresses,
+        postal_codes: subject.postal_codes,
+        serial_number: Some(subject.serial_number).filter(|number| !number.is_empty()),
+    }
+}
+
+/// The certificate request for a Certificate, signed by `key`.
+///
+/// # Errors
+/// Field, value and what was expected.
+pub fn request(certificate: &Certificate, key: &PrivateKey) -> Result<Csr, String> {
+    let spec = &certificate.spec;
+    let sans = sans(spec)?;
+    if sans.is_empty() && spec.common_name.is_empty() {
+        return Err("spec has no name; expected one of commonName, dnsNames, ipAddresses, uris, emailAddresses".to_owned());
+    }
+    let template = RequestTemplate {
+        subject: subject(spec),
+        sans,
+        usages: if spec.encode_usages_in_request == Some(false) { Vec::new() } else { usages(&spec.usages, spec.is_ca)? },
+        is_ca: spec.is_ca,
+    };
+    template.sign(key).map_err(|error| error.to_string())
+}

@@ -1,0 +1,239 @@
+//! Why a Certificate must be issued: ordered checks, the first violation wins (cert-manager's policy chain).
+
+use std::collections::BTreeSet;
+
+use jamul_api::certificate::{Certificate, CertificateSpec};
+use jamul_api::core::Secret;
+use jamul_api::issuer::IssuerRef;
+use jamul_api::names;
+use jamul_api::{CertificateRequest, Object};
+use jamul_pki::{Certificate as X509, Csr, PrivateKey, San};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{duration, keys};
+
+/// The first check that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// cert-manager's word for it; becomes the condition's reason.
+    pub reason: &'static str,
+    /// For people.
+    pub message: String,
+}
+
+impl Violation {
+    fn new(reason: &'static str, message: impl Into<String>) -> Self {
+        Self { reason, message: message.into() }
+    }
+
+    /// Whether only time asks for a new certificate: the present one still serves.
+    #[must_use]
+    pub fn is_renewal(&self) -> bool {
+        self.reason == RENEWING
+    }
+}
+
+/// Reason of a renewal by time.
+pub const RENEWING: &str = "Renewing";
+
+/// What is in the target Secret, once it could be read.
+#[derive(Debug)]
+pub struct KeyPair {
+    /// Leaf first.
+    pub chain: Vec<X509>,
+    /// Its key.
+    pub key: PrivateKey,
+}
+
+impl KeyPair {
+    /// The leaf's validity.
+    #[must_use]
+    pub fn validity(&self) -> Option<(Timestamp, Timestamp)> {
+        self.chain.first().map(|leaf| (leaf.not_before(), leaf.not_after()))
+    }
+}
+
+/// Reads the key pair of a Secret.
+///
+/// # Errors
+/// Checks 1 to 3: missing Secret or data, a key that is none, a key that does not fit.
+pub fn key_pair(certificate: &Certificate, secret: Option<&Secret>) -> Result<KeyPair, Violation> {
+    let name = &certificate.spec.secret_name;
+    let secret = secret.ok_or_else(|| {
+        Violation::new("DoesNotExist", format!("Issuing certificate as Secret {name:?} does not exist"))
+    })?;
+    let text = |key: &str| {
+        let bytes = secret.data.as_ref().and_then(|data| data.get(key)).filter(|value| !value.0.is_empty());
+        let bytes = bytes.ok_or_else(|| {
+            Violation::new("MissingData", format!("Issuing certificate as Secret {name:?} has no data {key:?}"))
+        })?;
+        Ok(String::from_utf8_lossy(&bytes.0).into_owned())
+    };
+    let (key, chain) = (text(names::TLS_KEY)?, text(names::TLS_CRT)?);
+    let key = PrivateKey::from_pem(&key)
+        .map_err(|error| Violation::new("InvalidKeyPair", format!("Secret {name:?}: tls.key cannot be read: {error}")))?;
+    let chain = X509::chain_from_pem(&chain).map_err(|error| {
+        Violation::new("InvalidCertificate", format!("Secret {name:?}: tls.crt cannot be read: {error}"))
+    })?;
+    let Some(leaf) = chain.first() else {
+        return Err(Violation::new("InvalidCertificate", format!("Secret {name:?}: tls.crt holds no certificate")));
+    };
+    if leaf.public_key() != key.public_key() {
+        let message = format!("Secret {name:?}: the key in tls.key does not fit the certificate in tls.crt");
+        return Err(Violation::new("InvalidKeyPair", message));
+    }
+    Ok(KeyPair { chain, key })
+}
+
+/// Runs the whole chain. `current` is the request of `status.revision`.
+#[must_use]
+pub fn check(
+    certificate: &Certificate,
+    secret: Option<&Secret>,
+    current: Option<&CertificateRequest>,
+    now: Timestamp,
+) -> Option<Violation> {
+    let pair = match key_pair(certificate, secret) {
+        Ok(pair) => pair,
+        Err(violation) => return Some(violation),
+    };
+    secret
+        .and_then(|secret| annotations_violation(certificate, secret))
+        .or_else(|| key_violation(certificate, &pair))
+        .or_else(|| match current {
+            Some(request) => request_violation(certificate, request, &pair.key),
+            None => names_violation(&certificate.spec, &pair),
+        })
+        .or_else(|| renewal_violation(certificate, &pair, now))
+}
+
+fn annotations_violation(certificate: &Certificate, secret: &Secret) -> Option<Violation> {
+    let wanted = &certificate.spec.issuer_ref;
+    let any = [names::ISSUER_NAME, names::ISSUER_KIND, names::ISSUER_GROUP];
+    if any.iter().any(|name| secret.annotation(name).is_some()) {
+        let text = |name| secret.annotation(name).unwrap_or_default().to_owned();
+        let found =
+            IssuerRef { name: text(names::ISSUER_NAME), kind: text(names::ISSUER_KIND), group: text(names::ISSUER_GROUP) };
+        if !found.same(wanted) {
+            let message = format!(
+                "Issuing certificate as Secret was issued by {} {:?}, spec.issuerRef names {} {:?}",
+                found.kind(),
+                found.name,
+                wanted.kind(),
+                wanted.name
+            );
+            return Some(Violation::new("IncorrectIssuer", message));
+        }
+    } else {
+        // Only the annotations that cert-manager writes make a Secret of somebody else's acceptable.
+        let message = "Issuing certificate as Secret has no issuer annotations: it was not issued for this Certificate";
+        return Some(Violation::new("IncorrectIssuer", message));
+    }
+    let name = secret.annotation(names::CERTIFICATE_NAME)?;
+    (Some(name) != certificate.metadata.name.as_deref()).then(|| {
+        Violation::new("IncorrectCertificate", format!("Secret was issued for Certificate {name:?}"))
+    })
+}
+
+fn key_violation(certificate: &Certificate, pair: &KeyPair) -> Option<Violation> {
+    let wanted = keys::algorithm(&certificate.spec).ok()?;
+    let found = pair.key.algorithm();
+    (wanted != found).then(|| {
+        Violation::new("SecretMismatch", format!("Existing private key is {found}, spec.privateKey asks for {wanted}"))
+    })
+}
+
+fn request_violation(certificate: &Certificate, request: &CertificateRequest, key: &PrivateKey) -> Option<Violation> {
+    let csr = match Csr::from_pem(&String::from_utf8_lossy(&request.spec.request.0)) {
+        Ok(csr) => csr,
+        Err(error) => return Some(Violation::new("InvalidCertificateRequest", error.to_string())),
+    };
+    if csr.public_key() != key.public_key() {
+        let message = "Secret holds another key than the last CertificateRequest";
+        return Some(Violation::new("SecretMismatch", message));
+    }
+    let changed = changed_fields(&certificate.spec, request, &csr);
+    (!changed.is_empty()).then(|| {
+        Violation::new("RequestChanged", format!("Fields on existing CertificateRequest resource not up to date: {changed:?}"))
+    })
+}
+
+/// The fields of the spec in which a request differs; order of names and defaulted issuer fields do not count.
+#[must_use]
+pub fn changed_fields(spec: &CertificateSpec, request: &CertificateRequest, csr: &Csr) -> Vec<&'static str> {
+    let mut changed = Vec::new();
+    let wanted: BTreeSet<String> = keys::sans(spec).unwrap_or_default().iter().map(san_text).collect();
+    let found: BTreeSet<String> = csr.sans().iter().map(san_text).collect();
+    if wanted != found {
+        changed.push("spec.dnsNames");
+    }
+    if csr.subject() != keys::subject(spec) {
+        changed.push("spec.subject");
+    }
+    if request.spec.is_ca != spec.is_ca {
+        changed.push("spec.isCA");
+    }
+    let set = |usages: &[String]| usages.iter().cloned().collect::<BTreeSet<_>>();
+    if set(&request.spec.usages) != set(&spec.usages) {
+        changed.push("spec.usages");
+    }
+    if let (Some(wanted), Some(found)) = (&spec.duration, &request.spec.duration)
+        && duration::parse(wanted) != duration::parse(found)
+    {
+        changed.push("spec.duration");
+    }
+    if !request.spec.issuer_ref.same(&spec.issuer_ref) {
+        changed.push("spec.issuerRef");
+    }
+    changed
+}
+
+fn names_violation(spec: &CertificateSpec, pair: &KeyPair) -> Option<Violation> {
+    let leaf = pair.chain.first()?;
+    let mut wanted: BTreeSet<String> = keys::sans(spec).ok()?.iter().map(san_text).collect();
+    let mut found: BTreeSet<String> = leaf.sans().iter().map(san_text).collect();
+    if !spec.common_name.is_empty() {
+        wanted.insert(format!("DNS:{}", spec.common_name));
+    }
+    if let Some(name) = leaf.subject().common_name {
+        found.insert(format!("DNS:{name}"));
+    }
+    if wanted.is_subset(&found) && keys::sans(spec).ok()?.len() <= found.len() {
+        return None;
+    }
+    Some(Violation::new("SecretMismatch", format!("Secret's certificate is for {found:?}, spec asks for {wanted:?}")))
+}
+
+fn san_text(san: &San) -> String {
+    match san {
+        San::Dns(name) => format!("DNS:{name}"),
+        San::Ip(address) => format!("IP:{address}"),
+        San::Uri(uri) => format!("URI:{uri}"),
+        San::Email(email) => format!("email:{email}"),
+    }
+}
+
+fn renewal_violation(certificate: &Certificate, pair: &KeyPair, now: Timestamp) -> Option<Violation> {
+    let (not_before, not_after) = pair.validity()?;
+    let renewal = renewal_time(not_before, not_after, &certificate.spec);
+    (now >= renewal).then(|| {
+        Violation::new(RENEWING, format!("Renewing certificate as renewal was scheduled at {renewal}"))
+    })
+}
+
+/// When a certificate is renewed: `notAfter - R`, where R is `renewBefore` if it is shorter than the actual
+/// lifetime, else `renewBeforePercentage` of it, else a third of it. Whole seconds.
+#[must_use]
+pub fn renewal_time(not_before: Timestamp, not_after: Timestamp, spec: &CertificateSpec) -> Timestamp {
+    let lifetime = not_after.duration_since(not_before);
+    let by_time = spec.renew_before.as_deref().and_then(|text| duration::parse(text).ok());
+    let by_time = by_time.filter(|before| *before > SignedDuration::ZERO && *before < lifetime);
+    let by_percentage = spec.renew_before_percentage.filter(|percent| (1..100).contains(percent));
+    let before = match (by_time, by_percentage) {
+        (Some(before), _) => before,
+        (None, Some(percent)) => lifetime.checked_mul(percent).map_or(lifetime / 3, |scaled| scaled / 100),
+        (None, None) => lifetime / 3,
+    };
+    let renewal = not_after.checked_sub(before).unwrap_or(not_before);
+    Timestamp::from_second(renewal.as_second()).unwrap_or(renewal)
+}

@@ -1,0 +1,353 @@
+//! `auth-url` and its companions: another service says who may pass.
+
+use std::sync::Arc;
+
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
+use percent_encoding::utf8_percent_encode;
+
+use crate::alphabet::{CONNECTION_HEADERS, LOCATION_SET, QUERY_VALUE_SET, URL, header_names};
+use crate::annotation::{Annotation, Invalid, Key, KeyScope, Lookup, OnInvalid, Risk, Values};
+use crate::draft::Draft;
+use crate::filter::{Answer, Filter, Question, Scope, Verdict};
+use crate::head::{Reply, RequestHead};
+use crate::template::{Template, http_host, scheme};
+
+const AUTH_URL: &str = "auth-url";
+const AUTH_METHOD: &str = "auth-method";
+const RESPONSE_HEADERS: &str = "auth-response-headers";
+const SIGNIN: &str = "auth-signin";
+
+/// Rules below this path need no authentication (ingress-nginx's `no-auth-locations`).
+const NOT_ASKED: &str = "/.well-known/acme-challenge";
+
+/// The query parameter of `auth-signin` that says where to return.
+const RETURN_PARAMETER: &str = "rd";
+
+/// The family.
+#[derive(Debug)]
+pub struct Family;
+
+impl Annotation for Family {
+    fn keys(&self) -> &'static [Key] {
+        const fn key(name: &'static str, risk: Risk, summary: &'static str, example: &'static str) -> Key {
+            let (scope, on_invalid) = (KeyScope::Route, OnInvalid::Close);
+            Key { name, default: "", risk, scope, summary, example, on_invalid }
+        }
+        const KEYS: &[Key] = &[
+            key(
+                AUTH_URL,
+                Risk::High,
+                "Asks this URL about each request: 2xx lets it pass, 401 and 403 are answered, else 500.",
+                "http://auth.default.svc.cluster.local/check",
+            ),
+            key(AUTH_METHOD, Risk::Low, "Method of the request to auth-url; GET if not set.", "HEAD"),
+            key(
+                RESPONSE_HEADERS,
+                Risk::Medium,
+                "Headers of the answer that the upstream gets instead of the client's.",
+                "X-User,X-Groups",
+            ),
+            key(
+                SIGNIN,
+                Risk::High,
+                "Where 401 is redirected to with 302; the way back is appended as parameter rd.",
+                "https://$host/oauth2/start",
+            ),
+        ];
+        KEYS
+    }
+
+    fn compile(
+        &self,
+        values: &mut Values<'_>,
+        draft: &mut Draft,
+        _lookup: &dyn Lookup,
+    ) -> Result<(), Invalid> {
+        let url = values.take(AUTH_URL);
+        let method = values.take(AUTH_METHOD);
+        let copied = values.take(RESPONSE_HEADERS);
+        let signin = values.take(SIGNIN);
+        let method = method.map(parse_method).transpose()?;
+        let copied = copied.map(parse_header_names).transpose()?.unwrap_or_default();
+        let signin = signin.map(Signin::parse).transpose()?;
+        let Some(url) = url else { return Ok(()) };
+        let url = parse_url(AUTH_URL, url)?;
+        draft.route.filters.push(Arc::new(ExternalAuth { url, method, copied, signin }));
+        Ok(())
+    }
+}
+
+/// Asks a service about each request.
+#[derive(Debug)]
+struct ExternalAuth {
+    url: Template,
+    /// `None` = GET, without the headers that come with a method.
+    method: Option<Method>,
+    /// Copied from the answer to the upstream request.
+    copied: Vec<HeaderName>,
+    signin: Option<Signin>,
+}
+
+impl Filter for ExternalAuth {
+    fn name(&self) -> &'static str {
+        AUTH_URL
+    }
+
+    fn on_request(&self, head: &mut RequestHead, scope: &mut Scope<'_>) -> Verdict {
+        if scope.route.path.text().starts_with(NOT_ASKED) {
+            return Verdict::Continue;
+        }
+        let url = self.url.expand(head, &[]);
+        match self.headers(head).filter(|_| is_url(&url)) {
+            Some(headers) => {
+                let method = self.method.clone().unwrap_or(Method::GET);
+                Verdict::Ask(Question { method, url, headers })
+            }
+            None => Verdict::Reply(Reply::status(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    }
+
+    fn on_answer(&self, answer: &Answer, head: &mut RequestHead, _scope: &mut Scope<'_>) -> Verdict {
+        match answer.status {
+            Some(status) if status.is_success() => {
+                self.copy(answer, head);
+                Verdict::Continue
+            }
+            Some(StatusCode::UNAUTHORIZED) => Verdict::Reply(self.unauthorized(answer, head)),
+            Some(StatusCode::FORBIDDEN) => Verdict::Reply(refused(StatusCode::FORBIDDEN, answer)),
+            Some(_) | None => Verdict::Reply(Reply::status(StatusCode::INTERNAL_SERVER_ERROR)),
+        }
+    }
+}
+
+impl ExternalAuth {
+    /// What the service is told; `None` if a value is no header value.
+    fn headers(&self, head: &RequestHead) -> Option<HeaderMap> {
+        let mut headers = head.headers.clone();
+        for name in CONNECTION_HEADERS {
+            headers.remove(name);
+        }
+        headers.remove("x-forwarded-proto");
+        let (scheme, host) = (scheme(head), http_host(head));
+        let client = head.client.to_canonical().to_string();
+        let target = utf8_percent_encode(&head.target, LOCATION_SET).to_string();
+        let mut set = |name: &'static str, value: &str| {
+            headers.insert(name, HeaderValue::from_str(value).ok()?);
+            Some(())
+        };
+        set("x-original-url", &format!("{scheme}://{host}{target}"))?;
+        set("x-original-method", head.method.as_str())?;
+        set("x-sent-from", "nginx-ingress-controller")?;
+        set("x-real-ip", &client)?;
+        set("x-forwarded-for", &client)?;
+        set("x-auth-request-redirect", &target)?;
+        if self.method.is_some() {
+            set("x-original-uri", &target)?;
+            set("x-scheme", scheme)?;
+        }
+        Some(headers)
+    }
+
+    /// A name that the answer lacks is removed: the upstream must not take the client's word for it.
+    fn copy(&self, answer: &Answer, head: &mut RequestHead) {
+        for name in &self.copied {
+            head.headers.remove(name);
+            for value in answer.headers.get_all(name) {
+                head.headers.append(name, value.clone());
+            }
+        }
+    }
+
+    fn unauthorized(&self, answer: &Answer, head: &RequestHead) -> Reply {
+        let Some(signin) = &self.signin else { return refused(StatusCode::UNAUTHORIZED, answer) };
+        let mut reply = Reply::redirect_to(StatusCode::FOUND, &signin.location(head));
+        keep(&header::SET_COOKIE, answer, &mut reply);
+        reply
+    }
+}
+
+/// Where a client without a session is sent to.
+#[derive(Debug)]
+struct Signin {
+    template: Template,
+    /// Whether the way back is already in the URL as written.
+    has_return: bool,
+}
+
+impl Signin {
+    fn parse(text: &str) -> Result<Self, Invalid> {
+        let template = parse_url(SIGNIN, text)?;
+        let query = text.split_once('?').map_or("", |(_, query)| query);
+        let is_return = |pair: &str| pair.split('=').next() == Some(RETURN_PARAMETER);
+        Ok(Self { template, has_return: query.split('&').any(is_return) })
+    }
+
+    fn location(&self, head: &RequestHead) -> String {
+        let mut location = self.template.expand(head, &[]);
+        if !self.has_return {
+            let back = format!("{}://{}", scheme(head), http_host(head));
+            let target = utf8_percent_encode(&head.target, QUERY_VALUE_SET);
+            let separator = if location.contains('?') { '&' } else { '?' };
+            location.push_str(&format!("{separator}{RETURN_PARAMETER}={back}{target}"));
+        }
+        location
+    }
+}
+
+fn refused(status: StatusCode, answer: &Answer) -> Reply {
+    let mut reply = Reply::status(status);
+    keep(&header::WWW_AUTHENTICATE, answer, &mut reply);
+    keep(&header::SET_COOKIE, answer, &mut reply);
+    reply
+}
+
+fn keep(name: &HeaderName, answer: &Answer, reply: &mut Reply) {
+    for value in answer.headers.get_all(name) {
+        reply.headers.append(name.clone(), value.clone());
+    }
+}
+
+fn parse_url(key: &'static str, text: &str) -> Result<Template, Invalid> {
+    let invalid = |expected: String| Invalid::new(key, text, expected);
+    let template = Template::parse(text, URL).map_err(invalid)?;
+    let authority =
+        text.split_once("://").map_or("", |(_, rest)| rest.split(['/', '?']).next().unwrap_or_default());
+    let has_scheme = text.starts_with("http://") || text.starts_with("https://");
+    let is_valid = has_scheme && !authority.is_empty() && !authority.contains("..");
+    if !is_valid || (template.is_constant() && !is_url(text)) {
+        return Err(invalid("a URL that begins with http:// or https:// and names a host".to_owned()));
+    }
+    Ok(template)
+}
+
+fn is_url(text: &str) -> bool {
+    text.parse::<Uri>()
+        .is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some_and(|host| !host.is_empty()))
+}
+
+fn parse_method(text: &str) -> Result<Method, Invalid> {
+    const METHODS: [Method; 7] = [
+        Method::GET,
+        Method::HEAD,
+        Method::POST,
+        Method::PUT,
+        Method::PATCH,
+        Method::DELETE,
+        Method::OPTIONS,
+    ];
+    let expected = "GET, HEAD, POST, PUT, PATCH, DELETE or OPTIONS";
+    let found = METHODS.into_iter().find(|method| method.as_str() == text);
+    found.ok_or_else(|| Invalid::new(AUTH_METHOD, text, expected))
+}
+
+fn parse_header_names(text: &str) -> Result<Vec<HeaderName>, Invalid> {
+    let expected = "a comma list of header names that frame no message, such as X-User,X-Groups";
+    header_names(text).ok_or_else(|| Invalid::new(RESPONSE_HEADERS, text, expected))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{compile, filter, head, location, prefix, reply, route, scope};
+
+    const URL_PAIR: (&str, &str) = (AUTH_URL, "http://auth.example/check");
+
+    fn answer(status: Option<u16>, headers: &[(&'static str, &'static str)]) -> Answer {
+        let headers = headers
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let status = status.and_then(|status| StatusCode::from_u16(status).ok());
+        Answer { status, headers: headers.collect() }
+    }
+
+    fn answered(pairs: &[(&str, &str)], answer: &Answer, head: &mut RequestHead) -> Verdict {
+        let route = route(prefix("/"));
+        filter(&compile(&Family, pairs).expect("valid")).on_answer(answer, head, &mut scope(&route))
+    }
+
+    #[test]
+    fn the_service_is_asked_with_the_head_of_the_request() {
+        let mut request = head("/a?b=c");
+        request.headers.insert(header::COOKIE, HeaderValue::from_static("session=1"));
+        request.headers.insert(header::CONTENT_LENGTH, HeaderValue::from_static("5"));
+        request.headers.insert("x-original-url", HeaderValue::from_static("http://spoofed/"));
+        let route = route(prefix("/"));
+        let draft = compile(&Family, &[URL_PAIR, (AUTH_METHOD, "POST")]).expect("valid");
+        let verdict = filter(&draft).on_request(&mut request, &mut scope(&route));
+        let Verdict::Ask(question) = verdict else { panic!("asks, not {verdict:?}") };
+        assert_eq!((question.method, question.url.as_str()), (Method::POST, URL_PAIR.1));
+        let value = |name: &str| question.headers.get(name).and_then(|value| value.to_str().ok());
+        assert_eq!(value("cookie"), Some("session=1"));
+        assert_eq!(value("content-length"), None);
+        assert_eq!(value("x-original-url"), Some("http://example.com/a?b=c"));
+        assert_eq!(value("x-original-method"), Some("GET"));
+        assert_eq!(value("x-real-ip"), Some("192.0.2.1"));
+    }
+
+    #[test]
+    fn success_copies_headers_and_removes_what_the_client_claimed() {
+        let pairs = [URL_PAIR, (RESPONSE_HEADERS, "X-User, X-Groups")];
+        let mut request = head("/");
+        request.headers.insert("x-user", HeaderValue::from_static("admin"));
+        request.headers.insert("x-groups", HeaderValue::from_static("root"));
+        let verdict =
+            answered(&pairs, &answer(Some(204), &[("x-user", "jane"), ("x-other", "1")]), &mut request);
+        assert!(matches!(verdict, Verdict::Continue));
+        assert_eq!(request.headers.get("x-user"), Some(&HeaderValue::from_static("jane")));
+        assert_eq!(request.headers.get("x-groups"), None);
+        assert_eq!(request.headers.get("x-other"), None);
+    }
+
+    #[test]
+    fn refusals_are_returned_and_all_else_is_500() {
+        for (status, expected) in
+            [(Some(401), 401), (Some(403), 403), (Some(302), 500), (Some(503), 500), (None, 500)]
+        {
+            let verdict =
+                answered(&[URL_PAIR], &answer(status, &[("www-authenticate", "Basic")]), &mut head("/"));
+            let reply = reply(verdict).expect("a reply");
+            assert_eq!(reply.status.as_u16(), expected);
+            assert_eq!(reply.headers.contains_key("www-authenticate"), expected != 500);
+        }
+    }
+
+    #[test]
+    fn without_a_session_the_client_is_sent_to_sign_in_and_knows_the_way_back() {
+        let unauthorized = answer(Some(401), &[("set-cookie", "csrf=1")]);
+        for (signin, expected) in [
+            ("https://$host/start", "https://example.com/start?rd=http://example.com%2Fa%3Fb%3Dc"),
+            ("https://id.example/?x=y", "https://id.example/?x=y&rd=http://example.com%2Fa%3Fb%3Dc"),
+            ("https://id.example/?rd=$escaped_request_uri", "https://id.example/?rd=%2Fa%3Fb%3Dc"),
+        ] {
+            let verdict = answered(&[URL_PAIR, (SIGNIN, signin)], &unauthorized, &mut head("/a?b=c"));
+            assert_eq!(location(verdict), Some((302, expected.to_owned())));
+        }
+    }
+
+    #[test]
+    fn rules_for_challenges_are_not_asked_about() {
+        let route = route(prefix("/.well-known/acme-challenge/token"));
+        let draft = compile(&Family, &[URL_PAIR]).expect("valid");
+        let verdict =
+            filter(&draft).on_request(&mut head("/.well-known/acme-challenge/token"), &mut scope(&route));
+        assert!(matches!(verdict, Verdict::Continue));
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for (key, value) in [
+            (AUTH_URL, "auth.example/check"),
+            (AUTH_URL, "http://"),
+            (AUTH_URL, "http://a..b/"),
+            (AUTH_URL, "http://a/\r\nx"),
+            (AUTH_URL, "http://a/$http_cookie"),
+            (AUTH_METHOD, "get"),
+            (AUTH_METHOD, "CONNECT"),
+            (RESPONSE_HEADERS, "X-User,Transfer-Encoding"),
+            (SIGNIN, "javascript:alert"),
+        ] {
+            let invalid = compile(&Family, &[(key, value)]).expect_err(value);
+            assert_eq!(invalid.key, key);
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! The page about annotations is made from the registry.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use jamul_routing::annotation::{Key, KeyScope, OnInvalid, Risk};
+use jamul_routing::annotations::keys;
+
+/// Set, the page is written instead of compared.
+const BLESS: &str = "JAMUL_BLESS";
+
+#[test]
+fn golden_page_about_annotations_is_fresh() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/annotations.md");
+    let rendered = render();
+    if std::env::var_os(BLESS).is_some() {
+        std::fs::write(&page, &rendered).expect("the page can be written");
+    }
+    let found = std::fs::read_to_string(&page).unwrap_or_default();
+    assert!(
+        found == rendered,
+        "docs/annotations.md is stale; run this test with {BLESS}=1 and look at the change"
+    );
+}
+
+fn render() -> String {
+    let mut sorted: Vec<&Key> = keys().collect();
+    sorted.sort_by_key(|key| key.name);
+    let mut page = HEADER.to_owned();
+    for key in sorted {
+        let (default, example) = (code(key.default), code(key.example));
+        let (scope, risk, outcome) = (scope(key.scope), risk(key.risk), outcome(key.on_invalid));
+        let (name, summary) = (key.name, cell(key.summary));
+        writeln!(page, "| `{name}` | {default} | {scope} | {risk} | {summary} | {example} | {outcome} |")
+            .expect("a String takes all text");
+    }
+    page
+}
+
+const HEADER: &str = "\
+# Annotations
+
+<!-- Made from the registry in crates/routing/src/annotations.rs; edit the keys there. -->
+
+Names stand behind the prefix `nginx.ingress.kubernetes.io/`. An empty value counts as not set. A key that is
+not in this table is reported and does nothing, except that `auth-type`, `auth-secret` and `auth-tls-secret`,
+which are not supported, close the paths of the Ingress.
+
+**Scope**: `route` is the paths of the Ingress that carries the annotation, `host` is all paths of its hosts.
+**Risk** is ingress-nginx's own rating. **If invalid**: `default` keeps the default and warns; `closed`
+answers 503 on all paths of the Ingress until the value is mended, because a security setting must not be
+lost.
+
+| Key | Default | Scope | Risk | Summary | Example | If invalid |
+|---|---|---|---|---|---|---|
+";
+
+fn code(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { format!("`{}`", cell(text)) }
+}
+
+fn cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+fn scope(scope: KeyScope) -> &'static str {
+    match scope {
+        KeyScope::Route => "route",
+        KeyScope::Host => "host",
+    }
+}
+
+fn risk(risk: Risk) -> &'static str {
+    match risk {
+        Risk::Low => "low",
+        Risk::Medium => "medium",
+        Risk::High => "high",
+        Risk::Critical => "critical",
+    }
+}
+
+fn outcome(on_invalid: OnInvalid) -> &'static str {
+    match on_invalid {
+        OnInvalid::UseDefault => "default",
+        OnInvalid::Close => "closed",
+    }
+}

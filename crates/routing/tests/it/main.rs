@@ -1,0 +1,3 @@
+//! Tests of what the room shows to others.
+
+mod annotations_doc;
