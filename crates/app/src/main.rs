@@ -1,2 +1,61 @@
-//! The binary.
-fn main() {}
+//! The binary: command line, wiring, admin.
+
+mod admin;
+mod ca;
+mod cli;
+mod demo;
+mod dial;
+mod logging;
+mod probe;
+mod run;
+mod transport;
+
+use std::process::ExitCode;
+
+use cli::{Cli, Command, LogFormat, LogLevel, Refused};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// 0: done. 1: could not do it. 2: wrong usage.
+fn main() -> ExitCode {
+    let cli = match Cli::parse_arguments() {
+        Ok(cli) => cli,
+        Err(Refused::Help(text)) => {
+            anstream::print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(Refused::Usage(line)) => {
+            anstream::eprintln!("{line}");
+            return ExitCode::from(2);
+        }
+    };
+    transport::install_crypto_provider();
+    match perform(&cli) {
+        Ok(code) => code,
+        Err(error) => {
+            // `{:#}` is the whole chain in one line.
+            anstream::eprintln!("error: {}", format!("{error:#}").replace('\n', " "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
+    match &cli.command {
+        Command::Run(arguments) => {
+            logging::start(arguments.log_format, arguments.log_level);
+            run::run(arguments)?;
+        }
+        Command::Demo(arguments) => {
+            logging::start(LogFormat::Text, LogLevel::Warn);
+            demo::demo(arguments)?;
+        }
+        Command::Ca(arguments) => {
+            logging::start(LogFormat::Text, LogLevel::Info);
+            ca::ca(arguments)?;
+        }
+        Command::Version => anstream::println!("jamul {}", env!("CARGO_PKG_VERSION")),
+    }
+    Ok(ExitCode::SUCCESS)
+}

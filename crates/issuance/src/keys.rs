@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use jamul_api::certificate::{Certificate, CertificateSpec};
-use jamul_pki::{Csr, KeyAlgorithm, KeyEncoding, PrivateKey, RequestTemplate, San, Subject, Usage};
+use jamul_pki::{KeyAlgorithm, KeyEncoding, PrivateKey, RequestTemplate, San, Subject, Usage};
 
 /// The key algorithm that the spec asks for.
 ///
@@ -52,10 +52,10 @@ pub fn usages(names: &[String], is_ca: bool) -> Result<Vec<Usage>, String> {
     let mut usages = Vec::with_capacity(names.len());
     for name in names {
         let usage = Usage::parse(name)
-            .ok_or_else(|| format!("spec.usages has {name:?}; expected names such as \"server auth\""))?;
+            .map_err(|_| format!("spec.usages has {name:?}; expected names such as \"server auth\""))?;
         usages.push(usage);
     }
-    if is_ca && let Some(usage) = Usage::parse("cert sign") && !usages.contains(&usage) {
+    if is_ca && let Ok(usage) = Usage::parse("cert sign") && !usages.contains(&usage) {
         usages.push(usage);
     }
     Ok(usages)
@@ -95,11 +95,11 @@ pub fn subject(spec: &CertificateSpec) -> Subject {
     }
 }
 
-/// The certificate request for a Certificate, signed by `key`.
+/// PEM of the certificate request for a Certificate, signed by `key`.
 ///
 /// # Errors
 /// Field, value and what was expected.
-pub fn request(certificate: &Certificate, key: &PrivateKey) -> Result<Csr, String> {
+pub fn request(certificate: &Certificate, key: &PrivateKey) -> Result<String, String> {
     let spec = &certificate.spec;
     let sans = sans(spec)?;
     if sans.is_empty() && spec.common_name.is_empty() {
@@ -111,5 +111,5 @@ pub fn request(certificate: &Certificate, key: &PrivateKey) -> Result<Csr, Strin
         usages: if spec.encode_usages_in_request == Some(false) { Vec::new() } else { usages(&spec.usages, spec.is_ca)? },
         is_ca: spec.is_ca,
     };
-    template.sign(key).map_err(|error| error.to_string())
+    template.sign(key).and_then(|csr| csr.to_pem()).map_err(|error| error.to_string())
 }

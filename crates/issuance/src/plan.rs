@@ -96,6 +96,9 @@ pub enum PlanError {
     /// The key could not be generated.
     #[error("cannot generate a private key")]
     GenerateKey(#[source] KeyError),
+    /// The key could not be written.
+    #[error("cannot write a private key as PEM")]
+    EncodeKey(#[source] KeyError),
 }
 
 /// Decides the next steps. Performing them and planning again converges.
@@ -209,7 +212,7 @@ impl<'a> Planner<'a> {
             },
         };
         match request {
-            Some(request) if self.fits_key(request, &key) && self.fits_spec(request) => self.observe(request, &key, next),
+            Some(request) if self.fits_key(request, &key) && self.fits_spec(request) => self.observe(request, &key, next)?,
             Some(request) => {
                 self.steps.push(Step::DeleteRequest(request.key()));
                 self.create_request(next, &key);
@@ -227,7 +230,7 @@ impl<'a> Planner<'a> {
     }
 
     fn fits_key(&self, request: &CertificateRequest, key: &PrivateKey) -> bool {
-        csr(request).is_some_and(|csr| csr.public_key() == key.public_key())
+        csr(request).is_some_and(|csr| *csr.public_key() == key.public_key())
     }
 
     fn next_key(&self) -> Option<PrivateKey> {
@@ -262,15 +265,16 @@ impl<'a> Planner<'a> {
                 key
             }
         };
-        self.steps.push(Step::StoreNextKey(secret::next_key(certificate, &key)));
+        let stored = secret::next_key(certificate, &key).map_err(PlanError::EncodeKey)?;
+        self.steps.push(Step::StoreNextKey(stored));
         self.status.next_private_key_secret_name = Some(secret::next_key_name(certificate));
         Ok(Some(key))
     }
 
     fn create_request(&mut self, revision: i64, key: &PrivateKey) {
         let certificate = self.inputs.certificate;
-        let csr = match keys::request(certificate, key) {
-            Ok(csr) => csr,
+        let pem = match keys::request(certificate, key) {
+            Ok(pem) => pem,
             Err(message) => return self.fail("InvalidSpec", message),
         };
         let name = format!("{}-{revision}", certificate.metadata.name.as_deref().unwrap_or_default());
@@ -293,7 +297,7 @@ impl<'a> Planner<'a> {
                 ..ObjectMeta::default()
             },
             spec: CertificateRequestSpec {
-                request: ByteString(csr.to_pem().into_bytes()),
+                request: ByteString(pem.into_bytes()),
                 issuer_ref: certificate.spec.issuer_ref.clone(),
                 duration: certificate.spec.duration.clone(),
                 is_ca: certificate.spec.is_ca,
@@ -307,38 +311,47 @@ impl<'a> Planner<'a> {
     }
 
     /// What came of the request.
-    fn observe(&mut self, request: &CertificateRequest, key: &PrivateKey, revision: i64) {
+    fn observe(&mut self, request: &CertificateRequest, key: &PrivateKey, revision: i64) -> Result<(), PlanError> {
         let conditions = request.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         for refusal in ["Denied", "InvalidRequest"] {
             if let Some(condition) = condition::find(conditions, refusal).filter(|condition| condition.is_true()) {
-                return self.fail(&condition.reason, condition.message.clone());
+                self.fail(&condition.reason, condition.message.clone());
+                return Ok(());
             }
         }
-        let Some(ready) = condition::find(conditions, "Ready") else { return };
+        let Some(ready) = condition::find(conditions, "Ready") else { return Ok(()) };
         match ready.reason.as_str() {
             "Failed" | "Denied" => self.fail(&ready.reason, ready.message.clone()),
-            "Issued" => self.issued(request, key, revision),
+            "Issued" => self.issued(request, key, revision)?,
             _ => {}
         }
+        Ok(())
     }
 
-    fn issued(&mut self, request: &CertificateRequest, key: &PrivateKey, revision: i64) {
+    fn issued(&mut self, request: &CertificateRequest, key: &PrivateKey, revision: i64) -> Result<(), PlanError> {
         let pem = request.status.as_ref().and_then(|status| status.certificate.as_ref());
         let pem = pem.map(|pem| String::from_utf8_lossy(&pem.0).into_owned()).unwrap_or_default();
         let chain = match X509::chain_from_pem(&pem) {
             Ok(chain) => chain,
-            Err(error) => return self.fail("InvalidCertificate", format!("issued certificate cannot be read: {error}")),
+            Err(error) => {
+                self.fail("InvalidCertificate", format!("issued certificate cannot be read: {error}"));
+                return Ok(());
+            }
         };
         let Some(leaf) = chain.first() else {
-            return self.fail("InvalidCertificate", "the issuer answered without a certificate".to_owned());
+            self.fail("InvalidCertificate", "the issuer answered without a certificate".to_owned());
+            return Ok(());
         };
-        if leaf.public_key() != key.public_key() {
-            return self.fail("InvalidCertificate", "issued certificate is for another key".to_owned());
+        if *leaf.public_key() != key.public_key() {
+            self.fail("InvalidCertificate", "issued certificate is for another key".to_owned());
+            return Ok(());
         }
         if leaf.not_after() <= self.inputs.now {
-            return self.fail("InvalidCertificate", format!("issued certificate ended at {}", leaf.not_after()));
+            self.fail("InvalidCertificate", format!("issued certificate ended at {}", leaf.not_after()));
+            return Ok(());
         }
-        let target = secret::target(self.inputs.certificate, request, &chain, key, self.inputs.secret);
+        let certificate = self.inputs.certificate;
+        let target = secret::target(certificate, request, &chain, &pem, key, self.inputs.secret).map_err(PlanError::EncodeKey)?;
         self.steps.push(Step::StoreSecret(target.clone()));
         self.secret = Some(target);
         self.status.revision = Some(revision);
@@ -347,6 +360,7 @@ impl<'a> Planner<'a> {
         condition::remove(&mut self.status.conditions, "Issuing");
         self.announce(Note::normal("Issuing", "The certificate has been successfully issued"));
         self.forget_next_key();
+        Ok(())
     }
 
     /// Ends the issuance; what is in the Secret stays.

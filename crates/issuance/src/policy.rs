@@ -78,7 +78,7 @@ pub fn key_pair(certificate: &Certificate, secret: Option<&Secret>) -> Result<Ke
     let Some(leaf) = chain.first() else {
         return Err(Violation::new("InvalidCertificate", format!("Secret {name:?}: tls.crt holds no certificate")));
     };
-    if leaf.public_key() != key.public_key() {
+    if *leaf.public_key() != key.public_key() {
         let message = format!("Secret {name:?}: the key in tls.key does not fit the certificate in tls.crt");
         return Err(Violation::new("InvalidKeyPair", message));
     }
@@ -148,7 +148,7 @@ fn request_violation(certificate: &Certificate, request: &CertificateRequest, ke
         Ok(csr) => csr,
         Err(error) => return Some(Violation::new("InvalidCertificateRequest", error.to_string())),
     };
-    if csr.public_key() != key.public_key() {
+    if *csr.public_key() != key.public_key() {
         let message = "Secret holds another key than the last CertificateRequest";
         return Some(Violation::new("SecretMismatch", message));
     }
@@ -167,7 +167,7 @@ pub fn changed_fields(spec: &CertificateSpec, request: &CertificateRequest, csr:
     if wanted != found {
         changed.push("spec.dnsNames");
     }
-    if csr.subject() != keys::subject(spec) {
+    if *csr.subject() != keys::subject(spec) {
         changed.push("spec.subject");
     }
     if request.spec.is_ca != spec.is_ca {
@@ -195,7 +195,7 @@ fn names_violation(spec: &CertificateSpec, pair: &KeyPair) -> Option<Violation> 
     if !spec.common_name.is_empty() {
         wanted.insert(format!("DNS:{}", spec.common_name));
     }
-    if let Some(name) = leaf.subject().common_name {
+    if let Some(name) = &leaf.subject().common_name {
         found.insert(format!("DNS:{name}"));
     }
     if wanted.is_subset(&found) && keys::sans(spec).ok()?.len() <= found.len() {

@@ -11,7 +11,7 @@ use crate::issuer::{self, IssuerKind};
 use crate::note::Note;
 
 /// The next step for a request.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq)]
 pub enum RequestStep {
     /// Set this status: it is approved now, waits, or failed.
     SetStatus(Box<CertificateRequestStatus>, Option<Note>),

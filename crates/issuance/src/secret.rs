@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jamul_api::core::{ByteString, ObjectMeta, Secret};
 use jamul_api::{Certificate, CertificateRequest, Object, names};
-use jamul_pki::{Certificate as X509, KeyEncoding, PrivateKey, San};
+use jamul_pki::{Certificate as X509, KeyEncoding, KeyError, PrivateKey, San};
 
 use crate::keys;
 
@@ -16,10 +16,12 @@ pub fn next_key_name(certificate: &Certificate) -> String {
 }
 
 /// The Secret for a Certificate's next key; always PKCS#8, whatever the spec's encoding.
-#[must_use]
-pub fn next_key(certificate: &Certificate, key: &PrivateKey) -> Secret {
+///
+/// # Errors
+/// The key cannot be written as PEM.
+pub fn next_key(certificate: &Certificate, key: &PrivateKey) -> Result<Secret, KeyError> {
     let labels = [names::NEXT_PRIVATE_KEY_LABEL, names::FAO_LABEL];
-    Secret {
+    Ok(Secret {
         metadata: ObjectMeta {
             name: Some(next_key_name(certificate)),
             namespace: certificate.metadata.namespace.clone(),
@@ -27,10 +29,10 @@ pub fn next_key(certificate: &Certificate, key: &PrivateKey) -> Secret {
             owner_references: Some(vec![certificate.owner_reference()]),
             ..ObjectMeta::default()
         },
-        data: Some([(names::TLS_KEY.to_owned(), bytes(&key.to_pem(KeyEncoding::Pkcs8)))].into()),
+        data: Some([(names::TLS_KEY.to_owned(), bytes(&key.to_pem(KeyEncoding::Pkcs8)?))].into()),
         type_: Some("Opaque".to_owned()),
         ..Secret::default()
-    }
+    })
 }
 
 /// The key of such a Secret, if there is one that can be read.
@@ -40,16 +42,19 @@ pub fn key(secret: &Secret) -> Option<PrivateKey> {
     PrivateKey::from_pem(std::str::from_utf8(&pem.0).ok()?).ok()
 }
 
-/// The target Secret: key and chain together, with cert-manager's annotations. Labels, annotations and data of
+/// The target Secret: key and chain (`pem` is the text of `chain`) together, with cert-manager's annotations. Labels, annotations and data of
 /// others in `existing` stay.
-#[must_use]
+///
+/// # Errors
+/// The key cannot be written as PEM.
 pub fn target(
     certificate: &Certificate,
     request: &CertificateRequest,
     chain: &[X509],
+    pem: &str,
     key: &PrivateKey,
     existing: Option<&Secret>,
-) -> Secret {
+) -> Result<Secret, KeyError> {
     let mut secret = existing.cloned().unwrap_or_else(|| Secret {
         metadata: ObjectMeta {
             name: Some(certificate.spec.secret_name.clone()),
@@ -67,27 +72,25 @@ pub fn target(
     annotations.extend(template.annotations);
     annotations.extend(details(certificate, request, chain));
     let data = secret.data.get_or_insert_default();
-    data.insert(names::TLS_CRT.to_owned(), bytes(&X509::chain_to_pem(chain)));
-    data.insert(names::TLS_KEY.to_owned(), bytes(&key.to_pem(keys::encoding(&certificate.spec))));
+    data.insert(names::TLS_CRT.to_owned(), bytes(pem));
+    data.insert(names::TLS_KEY.to_owned(), bytes(&key.to_pem(keys::encoding(&certificate.spec))?));
     match request.status.as_ref().and_then(|status| status.ca.clone()) {
         Some(ca) => data.insert(names::CA_CRT.to_owned(), ca),
         None => data.remove(names::CA_CRT),
     };
-    secret
+    Ok(secret)
 }
 
 fn details(certificate: &Certificate, request: &CertificateRequest, chain: &[X509]) -> BTreeMap<String, String> {
-    let sans = chain.first().map(X509::sans).unwrap_or_default();
-    let mut by_kind: [Vec<String>; 3] = Default::default();
-    for san in sans {
+    let (mut dns, mut ips, mut uris) = (Vec::new(), Vec::new(), Vec::new());
+    for san in chain.first().map(X509::sans).unwrap_or_default() {
         match san {
-            San::Dns(name) => by_kind[0].push(name.clone()),
-            San::Ip(address) => by_kind[1].push(address.to_string()),
-            San::Uri(uri) => by_kind[2].push(uri.clone()),
+            San::Dns(name) => dns.push(name.clone()),
+            San::Ip(address) => ips.push(address.to_string()),
+            San::Uri(uri) => uris.push(uri.clone()),
             San::Email(_) => {}
         }
     }
-    let [dns, ips, uris] = by_kind.map(|values| values.join(","));
     let common_name = chain.first().and_then(|leaf| leaf.subject().common_name.clone()).unwrap_or_default();
     let issuer = &request.spec.issuer_ref;
     [
@@ -96,9 +99,9 @@ fn details(certificate: &Certificate, request: &CertificateRequest, chain: &[X50
         (names::ISSUER_KIND, issuer.kind.clone()),
         (names::ISSUER_GROUP, issuer.group.clone()),
         (names::COMMON_NAME, common_name),
-        (names::ALT_NAMES, dns),
-        (names::IP_SANS, ips),
-        (names::URI_SANS, uris),
+        (names::ALT_NAMES, dns.join(",")),
+        (names::IP_SANS, ips.join(",")),
+        (names::URI_SANS, uris.join(",")),
     ]
     .into_iter()
     .map(|(name, value)| (name.to_owned(), value))

@@ -1,1 +1,26 @@
 //! Keys, certificate requests and certificates (RFC 5280, RFC 2986), without I/O
+
+mod algorithm;
+mod certificate;
+mod csr;
+mod error;
+mod extension;
+mod key;
+mod pem;
+mod public_key;
+mod san;
+mod signed;
+mod subject;
+mod template;
+mod usage;
+
+pub use algorithm::{KeyAlgorithm, SignatureAlgorithm};
+pub use certificate::Certificate;
+pub use csr::{Csr, RequestTemplate};
+pub use error::{KeyError, X509Error};
+pub use key::{KeyEncoding, PrivateKey};
+pub use public_key::PublicKey;
+pub use san::San;
+pub use subject::Subject;
+pub use template::{Authority, CertificateTemplate, Serial};
+pub use usage::Usage;

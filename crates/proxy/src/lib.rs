@@ -1,1 +1,31 @@
-//! The data plane: sockets, TLS, HTTP
+//! The data plane: sockets, TLS, HTTP.
+//!
+//! [`Proxy::bind`] takes the ports, [`Proxy::run`] serves them from the current [`Snapshots`]. Each worker is a
+//! thread with its own runtime, listeners and connection pool; what workers share is read through the `ArcSwap`.
+//! One request is one exchange: `exchange.rs` tells its story, the other files are its steps.
+
+pub mod metrics;
+pub mod plain;
+pub mod server;
+pub mod settings;
+
+mod access_log;
+mod balance;
+mod body;
+mod connection;
+mod drain;
+mod exchange;
+mod failure;
+mod forward;
+mod idle;
+mod listener;
+mod pool;
+mod question;
+mod record;
+mod tls;
+mod upstream;
+
+pub use metrics::Metrics;
+pub use server::{Proxy, ProxyError, Snapshots};
+pub use settings::{Limits, LogFormat, ProxySettings, Waits};
+pub use tls::{BadCertificate, ServerTls};

@@ -1,1 +1,32 @@
-//! Objects to a Snapshot and its Diagnostics
+//! Objects to a Snapshot and its Diagnostics.
+//!
+//! Pure: no I/O, no clock. A [`Translator`] is told of each [`ObjectChange`], and [`Translator::publish`]
+//! yields the next [`jamul_routing::Snapshot`] by translating again only what depends on what changed:
+//!
+//! ```text
+//! Ingress (+ IngressClass, ConfigMaps, Secrets) -> CompiledIngress  ingress.rs, class.rs, lookup.rs
+//! the CompiledIngresses of one host            -> HostRoutes       host.rs
+//! the Secrets that spec.tls names for it       -> CertEntry        tls.rs
+//! Service + EndpointSlices / Endpoints         -> Upstream         backend.rs, upstreams.rs
+//! Challenges                                   -> HTTP-01 answers  challenge.rs
+//! ```
+//!
+//! What a user got wrong never fails a translation: it becomes a [`jamul_routing::Diagnostic`].
+
+mod backend;
+mod challenge;
+mod change;
+mod class;
+mod host;
+mod index;
+mod ingress;
+mod lookup;
+mod objects;
+mod settings;
+mod tls;
+mod translator;
+mod upstreams;
+
+pub use change::{Change, ObjectChange};
+pub use settings::Settings;
+pub use translator::{Translator, Work};

@@ -30,7 +30,7 @@ pub fn key_pair(name: &str, secret: Option<&Secret>) -> Result<(Vec<Certificate>
     if !ca.is_ca() {
         return Err(refuse(format!("the certificate in Secret {name:?} is not a CA; expected basic constraints CA:TRUE")));
     }
-    if ca.public_key() != key.public_key() {
+    if *ca.public_key() != key.public_key() {
         return Err(refuse(format!("the key in Secret {name:?} does not fit its certificate")));
     }
     Ok((chain, key))
@@ -54,10 +54,12 @@ pub fn sign(request: &CertificateRequest, name: &str, ca_secret: Option<&Secret>
         });
     match signed {
         Ok(leaf) => {
-            let top = chain.last().unwrap_or(ca).to_pem();
             let between = chain.iter().filter(|certificate| !certificate.is_self_signed()).cloned();
             let issued: Vec<Certificate> = std::iter::once(leaf).chain(between).collect();
-            Outcome::Issued { chain: Certificate::chain_to_pem(&issued), ca: Some(top) }
+            match (Certificate::chain_to_pem(&issued), chain.last().unwrap_or(ca).to_pem()) {
+                (Ok(chain), Ok(top)) => Outcome::Issued { chain, ca: Some(top) },
+                (Err(error), _) | (_, Err(error)) => Outcome::Refused(Note::warning("SigningError", error.to_string())),
+            }
         }
         Err(error) => Outcome::Refused(Note::warning("SigningError", error)),
     }
@@ -72,7 +74,7 @@ pub(super) fn template(request: &CertificateRequest, csr: &Csr, now: Timestamp) 
     let not_after = now.checked_add(lifetime).map_err(|error| format!("spec.duration: {error}"))?;
     Ok(CertificateTemplate {
         serial: Serial::random().map_err(|error| error.to_string())?,
-        subject: csr.subject(),
+        subject: csr.subject().clone(),
         sans: csr.sans().to_vec(),
         usages: keys::usages(&request.spec.usages, request.spec.is_ca)?,
         is_ca: request.spec.is_ca,

@@ -34,14 +34,14 @@ pub fn sign(request: &CertificateRequest, key_secret: Option<&Secret>, now: Time
         Ok(csr) => csr,
         Err(error) => return Outcome::Refused(Note::warning("ErrorGenerating", error.to_string())),
     };
-    if csr.public_key() != key.public_key() {
+    if *csr.public_key() != key.public_key() {
         return Outcome::Refused(Note::warning("ErrorKeyMatch", format!("the key in Secret {name:?} is not the request's")));
     }
-    match template(request, &csr, now).and_then(|template| template.self_sign(&key).map_err(|error| error.to_string())) {
-        Ok(certificate) => {
-            let pem = certificate.to_pem();
-            Outcome::Issued { chain: pem.clone(), ca: Some(pem) }
-        }
+    let signed = template(request, &csr, now).and_then(|template| {
+        template.self_sign(&key).and_then(|certificate| certificate.to_pem()).map_err(|error| error.to_string())
+    });
+    match signed {
+        Ok(pem) => Outcome::Issued { chain: pem.clone(), ca: Some(pem) },
         Err(error) => Outcome::Refused(Note::warning("ErrorSigning", error)),
     }
 }

@@ -1,0 +1,305 @@
+//! `jamul run`: everything in one process.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::num::NonZero;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow, bail};
+use jamul_api::core::Secret;
+use jamul_api::{ObjectKey, names};
+use jamul_controllers::{Context, Live, Settings};
+use jamul_issuance::plan::Backoff;
+use jamul_issuance::shim::ShimSettings;
+use jamul_pki::{Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, San, Serial, Subject, Usage};
+use jamul_proxy::{LogFormat, Proxy, ProxySettings};
+use jamul_routing::CertEntry;
+use jamul_store::{Clock, Folder, FolderSettings, Store};
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use crate::admin::{self, AdminState, Phase};
+use crate::ca::{Authority, AuthoritySettings};
+use crate::cli::RunArgs;
+use crate::transport::HyperTransports;
+
+/// How long exchanges in flight may take at shutdown (`worker-shutdown-timeout`).
+const GRACE: Duration = Duration::from_secs(240);
+
+/// What a run is told; complete and checked.
+#[derive(Debug)]
+pub(crate) struct Options {
+    /// The user's folder.
+    pub(crate) manifests: PathBuf,
+    /// The database.
+    pub(crate) state: PathBuf,
+    /// Plain http.
+    pub(crate) http: Vec<SocketAddr>,
+    /// https.
+    pub(crate) https: Vec<SocketAddr>,
+    /// Health, metrics, API.
+    pub(crate) healthz: Vec<SocketAddr>,
+    /// The CA inside, if any.
+    pub(crate) acme_ca: Option<SocketAddr>,
+    /// Worker threads.
+    pub(crate) workers: usize,
+    /// Whether requests are logged to standard output.
+    pub(crate) access_log: bool,
+    /// How.
+    pub(crate) log_format: LogFormat,
+    /// For translation.
+    pub(crate) translate: jamul_translate::Settings,
+    /// For ingress-shim.
+    pub(crate) shim: ShimSettings,
+    /// `--default-ssl-certificate`.
+    pub(crate) default_certificate: Option<ObjectKey>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
+    let options = Options::from_args(args)?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let shutdown = CancellationToken::new();
+        let server = Server::open(options)?;
+        tokio::try_join!(server.run(shutdown.clone()), stop_on_signal(shutdown)).map(|_| ())
+    })
+}
+
+/// Cancels `shutdown` on SIGTERM or SIGINT, or ends when somebody else does.
+pub(crate) async fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("SIGTERM: draining"),
+        _ = interrupt.recv() => tracing::info!("SIGINT: draining"),
+        () = shutdown.cancelled() => {}
+    }
+    shutdown.cancel();
+    Ok(())
+}
+
+impl Options {
+    fn from_args(args: &RunArgs) -> anyhow::Result<Self> {
+        let Some(manifests) = args.manifests.clone() else {
+            bail!("no --manifests DIR: this version serves a folder; running on a cluster is not built yet");
+        };
+        let addresses = if args.bind_address.is_empty() { any_address() } else { args.bind_address.clone() };
+        let on = |port: u16| addresses.iter().map(|address| SocketAddr::new(*address, port)).collect::<Vec<_>>();
+        let mut translate = jamul_translate::Settings::folder();
+        translate.ingress_class.clone_from(&args.ingress_class);
+        translate.controller_class.clone_from(&args.controller_class);
+        translate.annotations_prefix.clone_from(&args.annotations_prefix);
+        translate.https_port = args.https_port;
+        translate.config = args.configmap.as_deref().map(|text| key("--configmap", text)).transpose()?;
+        let mut shim = ShimSettings::default();
+        shim.default_issuer.name = args.default_issuer_name.clone().unwrap_or_default();
+        shim.default_issuer.kind = args.default_issuer_kind.clone().unwrap_or_default();
+        shim.default_issuer.group = args.default_issuer_group.clone().unwrap_or_default();
+        let default_certificate = args.default_ssl_certificate.as_deref();
+        Ok(Self {
+            manifests,
+            state: match &args.state {
+                Some(state) => state.clone(),
+                None => default_state()?,
+            },
+            http: on(args.http_port),
+            https: on(args.https_port),
+            healthz: on(args.healthz_port),
+            acme_ca: args.acme_ca,
+            workers: args.workers.unwrap_or_else(cores),
+            access_log: true,
+            log_format: args.log_format.into(),
+            translate,
+            shim,
+            default_certificate: default_certificate.map(|text| key("--default-ssl-certificate", text)).transpose()?,
+        })
+    }
+}
+
+/// IPv6 any takes IPv4 too where the machine has both; where it has no IPv6, IPv4 any.
+fn any_address() -> Vec<IpAddr> {
+    let has_ipv6 = std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+    vec![if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }]
+}
+
+fn key(flag: &str, text: &str) -> anyhow::Result<ObjectKey> {
+    match text.split_once('/') {
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(ObjectKey::new(namespace, name)),
+        Some(_) | None => bail!("{flag} is {text:?}; expected NAMESPACE/NAME"),
+    }
+}
+
+/// `$XDG_STATE_HOME/jamul`, else `~/.local/state/jamul`.
+fn default_state() -> anyhow::Result<PathBuf> {
+    let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
+    let base = base.or_else(home).ok_or_else(|| anyhow!("neither XDG_STATE_HOME nor HOME is set; name a folder with --state"))?;
+    Ok(base.join("jamul"))
+}
+
+/// One worker for each core.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Everything opened and bound, nothing running yet.
+pub(crate) struct Server {
+    /// The objects.
+    pub(crate) store: Store,
+    /// What is being served.
+    pub(crate) live: Arc<Live>,
+    /// The CA inside.
+    pub(crate) authority: Option<Authority>,
+    folder: Folder,
+    proxy: Proxy,
+    context: Arc<Context>,
+    healthz: Vec<SocketAddr>,
+}
+
+impl Server {
+    /// Opens the state, reads the manifests and binds the ports.
+    pub(crate) fn open(options: Options) -> anyhow::Result<Self> {
+        let folder = Folder::open(FolderSettings {
+            manifests: Some(options.manifests.clone()),
+            state: options.state.clone(),
+            rescan: FolderSettings::RESCAN,
+            clock: Clock::new(Timestamp::now),
+        })?;
+        let store = Store::Folder(folder.clone());
+        let mut translate = options.translate;
+        translate.default_certificate = Some(default_certificate(&store, options.default_certificate.as_ref())?);
+        let live = Arc::new(Live::default());
+        let settings = ProxySettings {
+            http: options.http,
+            https: options.https,
+            workers: options.workers,
+            https_port_in_redirects: translate.https_port,
+            grace: GRACE,
+            access_log: options.access_log,
+            log_format: options.log_format,
+            ..ProxySettings::default()
+        };
+        let proxy = Proxy::bind(settings, Arc::clone(&live.snapshot))?;
+        let authority = match options.acme_ca {
+            Some(listen) => Some(Authority::open(AuthoritySettings {
+                http01_port: proxy.http_addresses().first().map_or(80, SocketAddr::port),
+                ..AuthoritySettings::new(listen, options.state.join("acme-ca"))
+            })?),
+            None => None,
+        };
+        let trusted = authority.as_ref().map(|authority| (authority.origin(), authority.root_pem().into_bytes()));
+        let settings = Settings {
+            translate,
+            shim: options.shim,
+            backoff: Backoff::default(),
+            cluster_resource_namespace: "default".to_owned(),
+        };
+        let transports = Arc::new(HyperTransports::new(trusted)?);
+        let context = Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
+        Ok(Self { store, live, authority, folder, proxy, context, healthz: options.healthz })
+    }
+
+    /// Runs until `shutdown`, then drains. A part that ends by itself ends the run, with its name.
+    pub(crate) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+        let (phase, phases) = watch::channel(Phase::Starting);
+        let admin = AdminState {
+            live: Arc::clone(&self.live),
+            store: self.store.clone(),
+            phase: phases,
+            metrics: self.proxy.metrics(),
+        };
+        // The parts that traffic needs stop last: a CA or an admin port that fails ends the run by the token.
+        let stopped = CancellationToken::new();
+        let named = |name: &'static str, result: anyhow::Result<()>| {
+            shutdown.cancel();
+            result.context(name)
+        };
+        let proxy = async {
+            let result = self.proxy.run(shutdown.clone()).await;
+            stopped.cancel();
+            named("the proxy ended", result.map_err(Into::into))
+        };
+        let controllers = async {
+            let result = jamul_controllers::run(Arc::clone(&self.context), shutdown.clone()).await;
+            named("a controller ended", result.map_err(|message| anyhow!(message)))
+        };
+        let folder = async {
+            self.folder.run(shutdown.cancelled()).await;
+            named("the folder ended", Ok(()))
+        };
+        let authority = async {
+            match self.authority {
+                Some(authority) => named("the ACME CA ended", authority.serve(shutdown.clone()).await),
+                None => Ok(()),
+            }
+        };
+        let health = async { named("the admin port ended", admin::serve(&self.healthz, admin, stopped.clone()).await) };
+        let phases = async {
+            let mut published = self.live.published.subscribe();
+            tokio::select! {
+                _ = published.wait_for(|count| *count > 0) => phase.send_replace(Phase::Serving),
+                () = shutdown.cancelled() => Phase::Starting,
+            };
+            shutdown.cancelled().await;
+            phase.send_replace(Phase::Draining);
+            stopped.cancelled().await;
+            phase.send_replace(Phase::Stopped);
+            Ok(())
+        };
+        tokio::try_join!(proxy, controllers, folder, authority, health, phases).map(|_| ())
+    }
+}
+
+/// The certificate for names that have none: the Secret of `--default-ssl-certificate`, else a self-signed one as
+/// ingress-nginx makes it.
+fn default_certificate(store: &Store, wanted: Option<&ObjectKey>) -> anyhow::Result<Arc<CertEntry>> {
+    let Some(wanted) = wanted else { return fake_certificate() };
+    let secret = store.get::<Secret>(wanted).with_context(|| {
+        format!("--default-ssl-certificate is {wanted}, but there is no such Secret; expected one of type kubernetes.io/tls")
+    })?;
+    let text = |name: &str| {
+        let bytes = secret.data.as_ref().and_then(|data| data.get(name));
+        let bytes = bytes.with_context(|| format!("Secret {wanted} of --default-ssl-certificate has no {name}"))?;
+        Ok::<_, anyhow::Error>(String::from_utf8_lossy(&bytes.0).into_owned())
+    };
+    let chain = Certificate::chain_from_pem(&text(names::TLS_CRT)?)?;
+    let key = PrivateKey::from_pem(&text(names::TLS_KEY)?)?;
+    entry(&chain, &key, &wanted.to_string())
+}
+
+fn fake_certificate() -> anyhow::Result<Arc<CertEntry>> {
+    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
+    let now = Timestamp::now();
+    let certificate = CertificateTemplate {
+        serial: Serial::random()?,
+        subject: Subject {
+            common_name: Some("Kubernetes Ingress Controller Fake Certificate".to_owned()),
+            organizations: vec!["Acme Co".to_owned()],
+            ..Subject::default()
+        },
+        sans: vec![San::Dns("ingress.local".to_owned())],
+        usages: vec![Usage::parse("digital signature")?, Usage::parse("server auth")?],
+        is_ca: false,
+        path_len: None,
+        not_before: now,
+        not_after: now.checked_add(SignedDuration::from_hours(365 * 24))?,
+        public_key: key.public_key(),
+        crl_distribution_points: Vec::new(),
+        ocsp_servers: Vec::new(),
+        issuing_certificate_urls: Vec::new(),
+    }
+    .self_sign(&key)?;
+    entry(&[certificate], &key, "the built-in default")
+}
+
+fn entry(chain: &[Certificate], key: &PrivateKey, source: &str) -> anyhow::Result<Arc<CertEntry>> {
+    let leaf = chain.first().with_context(|| format!("{source} holds no certificate"))?;
+    if *leaf.public_key() != key.public_key() {
+        bail!("the key in {source} does not fit its certificate");
+    }
+    Ok(Arc::new(jamul_translate::cert_entry(chain, key, source)))
+}

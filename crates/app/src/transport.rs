@@ -1,0 +1,197 @@
+//! How ACME servers are reached: the port of `acme` and `controllers` over hyper and rustls.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use http::uri::Scheme;
+use http::{Request, Response, Uri};
+use jamul_acme::transport::{BoxFuture, Transport, TransportError};
+use jamul_controllers::{Transports, Trust};
+use rustls::ClientConfig;
+
+use crate::dial::{self, Anchors, Overflow};
+
+/// For a whole exchange.
+const TOTAL: Duration = Duration::from_secs(90);
+/// Until connected, and for the TLS handshake.
+const CONNECT: Duration = Duration::from_secs(30);
+/// Longest body of an answer.
+const MAX_BODY: usize = 16 * 1024 * 1024;
+
+/// Makes rustls use aws-lc-rs wherever nothing else was said.
+pub(crate) fn install_crypto_provider() {
+    // An error only says that there is one already; ours is the only one linked.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// Makes transports by trust.
+#[derive(Debug)]
+pub(crate) struct HyperTransports {
+    embedded: Option<Embedded>,
+}
+
+/// The CA inside this process: its root needs no `caBundle`.
+#[derive(Debug)]
+struct Embedded {
+    authority: String,
+    root: Vec<u8>,
+}
+
+impl HyperTransports {
+    /// `extra_root`: host:port of the embedded CA and its root in PEM.
+    pub(crate) fn new(extra_root: Option<(String, Vec<u8>)>) -> Self {
+        Self { embedded: extra_root.map(|(authority, root)| Embedded { authority, root }) }
+    }
+
+    fn anchors<'a>(&'a self, trust: &'a Trust) -> Anchors<'a> {
+        let asked = trust.server.parse::<Uri>().ok();
+        let asked = asked.as_ref().and_then(Uri::authority).map(http::uri::Authority::as_str);
+        let embedded = self.embedded.as_ref().filter(|embedded| asked == Some(embedded.authority.as_str()));
+        match (trust.skip_verify, &trust.ca_bundle, embedded) {
+            (true, _, _) => Anchors::Anybody,
+            (false, Some(bundle), _) => Anchors::Pem(bundle),
+            (false, None, Some(embedded)) => Anchors::Pem(&embedded.root),
+            (false, None, None) => Anchors::System,
+        }
+    }
+}
+
+impl Transports for HyperTransports {
+    fn transport(&self, trust: &Trust) -> Result<Arc<dyn Transport>, String> {
+        match dial::client_config(self.anchors(trust)) {
+            Ok(config) => Ok(Arc::new(HyperTransport { config: Arc::new(config) })),
+            Err(error) => Err(format!("{error:#}")),
+        }
+    }
+}
+
+/// Sends requests to one ACME server.
+#[derive(Debug)]
+struct HyperTransport {
+    config: Arc<ClientConfig>,
+}
+
+impl Transport for HyperTransport {
+    fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, TransportError>> {
+        Box::pin(async move {
+            let url = request.uri().to_string();
+            let sent = tokio::time::timeout(TOTAL, self.exchange(request)).await;
+            let sent = sent.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", TOTAL.as_secs())));
+            sent.map_err(|error| TransportError { url, source: error.into() })
+        })
+    }
+}
+
+impl HyperTransport {
+    async fn exchange(&self, request: Request<Vec<u8>>) -> anyhow::Result<Response<Vec<u8>>> {
+        let place = Place::parse(request.uri())?;
+        let addresses = tokio::time::timeout(CONNECT, dial::resolve(&place.host, place.port)).await;
+        let mut addresses = addresses.with_context(|| format!("cannot resolve {} in time", place.host))??;
+        if !place.is_tls {
+            addresses.retain(|address| address.ip().is_loopback());
+            ensure!(!addresses.is_empty(), "http is for this machine only: expected an https URL");
+        }
+        let stream = dial::connect(&addresses, CONNECT).await?;
+        if place.is_tls {
+            let stream = dial::handshake(Arc::clone(&self.config), &place.host, stream, CONNECT).await?;
+            dial::exchange(stream, request, MAX_BODY, Overflow::Refuse).await
+        } else {
+            dial::exchange(stream, request, MAX_BODY, Overflow::Refuse).await
+        }
+    }
+}
+
+/// What a URL says about where to connect.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) is_tls: bool,
+    pub(crate) host: String,
+    /// As written.
+    pub(crate) explicit_port: Option<u16>,
+    /// As written, or the scheme's.
+    pub(crate) port: u16,
+}
+
+impl Place {
+    /// The place of an http or https URL.
+    ///
+    /// # Errors
+    /// Another scheme, no host, or a port that is none.
+    pub(crate) fn parse(url: &Uri) -> anyhow::Result<Self> {
+        let is_tls = match url.scheme() {
+            Some(scheme) if *scheme == Scheme::HTTPS => true,
+            Some(scheme) if *scheme == Scheme::HTTP => false,
+            Some(_) | None => bail!("{url} is no URL that can be asked: expected https://HOST/..."),
+        };
+        let host = url.host().filter(|host| !host.is_empty()).with_context(|| format!("{url} has no host"))?;
+        let explicit_port = url.port_u16();
+        ensure!(explicit_port.is_some() == url.port().is_some(), "{url} has no usable port");
+        let port = explicit_port.unwrap_or(if is_tls { 443 } else { 80 });
+        Ok(Self { is_tls, host: host.to_owned(), explicit_port, port })
+    }
+}
+
+/// An answer to [`get`].
+#[derive(Clone, Debug)]
+pub(crate) struct Fetched {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    /// The server's certificate, DER.
+    pub(crate) leaf: Vec<u8>,
+}
+
+/// Asks `url` at `connect_to`, whatever its name resolves to, and believes only `root_pem`.
+///
+/// # Errors
+/// No verified connection, or no whole answer within 30 s.
+pub(crate) async fn get(url: &str, root_pem: &[u8], connect_to: SocketAddr) -> anyhow::Result<Fetched> {
+    let request = Request::get(url).body(Vec::new()).with_context(|| format!("{url} is no URL"))?;
+    let place = Place::parse(request.uri())?;
+    ensure!(place.is_tls, "expected an https URL, found {url}");
+    let config = Arc::new(dial::client_config(Anchors::Pem(root_pem))?);
+    let fetch = async {
+        let stream = dial::connect(&[connect_to], CONNECT).await?;
+        let stream = dial::handshake(config, &place.host, stream, CONNECT).await?;
+        let chain = stream.get_ref().1.peer_certificates();
+        let leaf = chain.and_then(<[_]>::first).context("the server showed no certificate")?.to_vec();
+        let (parts, body) = dial::exchange(stream, request, MAX_BODY, Overflow::Refuse).await?.into_parts();
+        Ok(Fetched { status: parts.status.as_u16(), body, leaf })
+    };
+    tokio::time::timeout(CONNECT, fetch).await.with_context(|| format!("{url} did not answer in time"))?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn trust(server: &str) -> Trust {
+        Trust { server: server.to_owned(), ..Trust::default() }
+    }
+
+    #[test]
+    fn only_the_embedded_ca_is_trusted_by_its_root() {
+        let transports = HyperTransports::new(Some(("127.0.0.1:14000".to_owned(), b"root".to_vec())));
+        let (own, other) = (trust("https://127.0.0.1:14000/directory"), trust("https://127.0.0.1:14001/directory"));
+        assert!(matches!(transports.anchors(&own), Anchors::Pem(b"root")));
+        assert!(matches!(transports.anchors(&other), Anchors::System));
+        let bundled = Trust { ca_bundle: Some(b"other".to_vec()), ..own };
+        assert!(matches!(transports.anchors(&bundled), Anchors::Pem(b"other")));
+    }
+
+    #[test]
+    fn a_bundle_without_certificates_is_refused() {
+        let trust = Trust { ca_bundle: Some(b"nothing".to_vec()), ..trust("https://acme.example/") };
+        assert!(HyperTransports::new(None).transport(&trust).is_err());
+    }
+
+    #[test]
+    fn plain_http_leaves_this_machine_never() {
+        let place = |url: &str| url.parse().ok().and_then(|url| Place::parse(&url).ok());
+        assert_eq!(place("ftp://a.example/"), None);
+        assert_eq!(place("/only/a/path"), None);
+        assert_eq!(place("https://a.example").map(|place| place.port), Some(443));
+        assert_eq!(place("http://a.example:14000/x").map(|place| (place.is_tls, place.port)), Some((false, 14000)));
+    }
+}

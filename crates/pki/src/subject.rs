@@ -1,0 +1,136 @@
+//! The distinguished name of a subject, as cert-manager's fields.
+
+use const_oid::ObjectIdentifier;
+use der::{Any, Decode, Encode, Tag, Tagged};
+use x509_cert::{
+    attr::AttributeTypeAndValue,
+    name::{Name, RdnSequence, RelativeDistinguishedName},
+};
+
+use crate::error::X509Error;
+
+const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");
+const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
+const LOCALITY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.7");
+const PROVINCE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.8");
+const STREET_ADDRESS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.9");
+const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
+const ORGANIZATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
+const POSTAL_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.17");
+
+/// A subject. Attributes outside these fields are not read.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Subject {
+    pub common_name: Option<String>,
+    pub organizations: Vec<String>,
+    pub countries: Vec<String>,
+    pub organizational_units: Vec<String>,
+    pub localities: Vec<String>,
+    pub provinces: Vec<String>,
+    pub street_addresses: Vec<String>,
+    pub postal_codes: Vec<String>,
+    pub serial_number: Option<String>,
+}
+
+impl Subject {
+    /// A subject that has nothing but a common name.
+    pub fn with_common_name(common_name: impl Into<String>) -> Self {
+        Self { common_name: Some(common_name.into()), ..Self::default() }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// In the order and grouping cert-manager writes: one set for each field, the common name near the end.
+    pub(crate) fn to_name(&self) -> Result<Name, X509Error> {
+        let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
+        let fields = [
+            (COUNTRY, self.countries.clone()),
+            (ORGANIZATION, self.organizations.clone()),
+            (ORGANIZATIONAL_UNIT, self.organizational_units.clone()),
+            (LOCALITY, self.localities.clone()),
+            (PROVINCE, self.provinces.clone()),
+            (STREET_ADDRESS, self.street_addresses.clone()),
+            (POSTAL_CODE, self.postal_codes.clone()),
+            (COMMON_NAME, one(&self.common_name)),
+            (SERIAL_NUMBER, one(&self.serial_number)),
+        ];
+        let failed = |source| X509Error::Encode { what: "subject", source };
+        let mut sequence = RdnSequence::default();
+        for (oid, mut values) in fields {
+            values.sort();
+            values.dedup();
+            let attributes = values
+                .iter()
+                .map(|value| Ok(AttributeTypeAndValue { oid, value: directory_string(value)? }))
+                .collect::<Result<Vec<_>, der::Error>>()
+                .map_err(failed)?;
+            if !attributes.is_empty() {
+                sequence.push(RelativeDistinguishedName::try_from(attributes).map_err(failed)?);
+            }
+        }
+        // A Name is only made from text or from DER.
+        Name::from_der(&sequence.to_der().map_err(failed)?).map_err(failed)
+    }
+
+    pub(crate) fn from_name(name: &Name) -> Self {
+        let mut subject = Self::default();
+        for attribute in name.iter() {
+            let value = text(&attribute.value);
+            match attribute.oid {
+                COMMON_NAME => subject.common_name = Some(value),
+                SERIAL_NUMBER => subject.serial_number = Some(value),
+                COUNTRY => subject.countries.push(value),
+                LOCALITY => subject.localities.push(value),
+                PROVINCE => subject.provinces.push(value),
+                STREET_ADDRESS => subject.street_addresses.push(value),
+                ORGANIZATION => subject.organizations.push(value),
+                ORGANIZATIONAL_UNIT => subject.organizational_units.push(value),
+                POSTAL_CODE => subject.postal_codes.push(value),
+                _ => {}
+            }
+        }
+        subject
+    }
+}
+
+/// PrintableString where the characters allow it, else UTF8String (RFC 5280 section 4.1.2.4).
+fn directory_string(value: &str) -> Result<Any, der::Error> {
+    let printable = value.bytes().all(|b| b.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&b));
+    let tag = if printable { Tag::PrintableString } else { Tag::Utf8String };
+    Any::new(tag, value.as_bytes())
+}
+
+/// Any string type as text; octets that are none become U+FFFD.
+fn text(value: &Any) -> String {
+    if value.tag() == Tag::BmpString {
+        let units = value.value().chunks_exact(2).map(|pair| match pair {
+            [high, low] => u16::from_be_bytes([*high, *low]),
+            _ => 0xfffd,
+        });
+        return char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    }
+    String::from_utf8_lossy(value.value()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use super::*;
+
+    #[test]
+    fn a_subject_survives_the_way_to_a_name_and_back() {
+        let subject = Subject {
+            common_name: Some("한글 *.example.com".into()),
+            organizations: vec!["A, Inc.".into(), "B".into()],
+            countries: vec!["KR".into()],
+            serial_number: Some("42".into()),
+            ..Subject::default()
+        };
+        let mut read = Subject::from_name(&subject.to_name().unwrap());
+        read.organizations.sort();
+        assert_eq!(read, subject);
+    }
+}

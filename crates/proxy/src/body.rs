@@ -1,0 +1,313 @@
+//! Bodies on their way through: limits, idle timeouts, and what happens at their end.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use jamul_routing::Timeouts;
+use tokio::time::Instant;
+
+use crate::failure::Failure;
+use crate::idle::IdleTimer;
+use crate::record::OpenRecord;
+use crate::upstream::Lease;
+
+/// Why a body ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// The client's part of the exchange failed.
+    #[error("the request body ended early: {0:?}")]
+    Request(Failure),
+    /// The upstream sent nothing for too long.
+    #[error("the upstream stopped sending its response body")]
+    Idle,
+    /// The connection broke.
+    #[error("the connection broke within the response body")]
+    Broken(#[source] hyper::Error),
+}
+
+/// What the exchange sees of a request body that hyper is sending.
+#[derive(Debug)]
+pub(crate) struct Meter {
+    received: Cell<u64>,
+    progress: Cell<Instant>,
+    phase: Cell<Phase>,
+    failure: Cell<Option<Failure>>,
+}
+
+/// Who is to act.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The client is to send.
+    Client,
+    /// The upstream is to read.
+    Upstream,
+    /// The body is through; the upstream is to answer.
+    Done,
+}
+
+impl Meter {
+    fn new(phase: Phase) -> Rc<Self> {
+        Rc::new(Self {
+            received: Cell::new(0),
+            progress: Cell::new(Instant::now()),
+            phase: Cell::new(phase),
+            failure: Cell::new(None),
+        })
+    }
+
+    /// The request is being sent from now on.
+    pub(crate) fn begin(&self) {
+        self.progress.set(Instant::now());
+    }
+
+    /// Bytes of the body so far.
+    pub(crate) fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// What the client did wrong.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        self.failure.get()
+    }
+
+    /// When the upstream will have been silent for too long.
+    pub(crate) fn deadline(&self, timeouts: &Timeouts) -> Instant {
+        match self.phase.get() {
+            // The client's own timeout runs; the upstream's begins when it has something to do.
+            Phase::Client => Instant::now() + timeouts.send,
+            Phase::Upstream => self.progress.get() + timeouts.send,
+            Phase::Done => self.progress.get() + timeouts.read,
+        }
+    }
+
+    fn advance(&self, phase: Phase) {
+        self.progress.set(Instant::now());
+        self.phase.set(phase);
+    }
+
+    fn fail(&self, failure: Failure) -> BodyError {
+        self.failure.set(Some(failure));
+        BodyError::Request(failure)
+    }
+}
+
+/// A request body towards an upstream.
+#[derive(Debug)]
+pub(crate) enum RequestBody {
+    /// None: such a request may be sent again.
+    Empty,
+    /// Streamed from the client.
+    Client(ClientBody),
+}
+
+/// The client's body with its limit and timeout.
+#[derive(Debug)]
+pub(crate) struct ClientBody {
+    incoming: Incoming,
+    meter: Rc<Meter>,
+    limit: Option<u64>,
+    idle: IdleTimer,
+}
+
+impl RequestBody {
+    /// Takes the client's body.
+    ///
+    /// # Errors
+    /// [`Failure::BodyTooLarge`] if its announced length is over `limit`.
+    pub(crate) fn new(
+        incoming: Incoming,
+        limit: Option<u64>,
+        wait: Duration,
+    ) -> Result<(Self, Rc<Meter>), Failure> {
+        if incoming.is_end_stream() {
+            return Ok((Self::Empty, Meter::new(Phase::Done)));
+        }
+        if limit.is_some_and(|limit| incoming.size_hint().lower() > limit) {
+            return Err(Failure::BodyTooLarge);
+        }
+        let meter = Meter::new(Phase::Upstream);
+        let body = ClientBody { incoming, meter: Rc::clone(&meter), limit, idle: IdleTimer::new(wait) };
+        Ok((Self::Client(body), meter))
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            Self::Client(body) => body.poll(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Client(body) => body.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Client(body) => body.incoming.size_hint(),
+        }
+    }
+}
+
+impl ClientBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            self.meter.advance(Phase::Client);
+            ready!(self.idle.poll(cx));
+            return Poll::Ready(Some(Err(self.meter.fail(Failure::BodyTimeout))));
+        };
+        self.idle.rest();
+        let frame = match frame {
+            Some(Ok(frame)) => frame,
+            Some(Err(error)) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the client ended its body early");
+                return Poll::Ready(Some(Err(self.meter.fail(Failure::ClientGone))));
+            }
+            None => {
+                self.meter.advance(Phase::Done);
+                return Poll::Ready(None);
+            }
+        };
+        let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+        let received = self.meter.received.get() + length;
+        self.meter.received.set(received);
+        if self.limit.is_some_and(|limit| received > limit) {
+            return Poll::Ready(Some(Err(self.meter.fail(Failure::BodyTooLarge))));
+        }
+        let is_last = self.incoming.is_end_stream();
+        self.meter.advance(if is_last { Phase::Done } else { Phase::Upstream });
+        Poll::Ready(Some(Ok(frame)))
+    }
+}
+
+/// A response body towards the client. Its end, however it comes, is the end of the exchange.
+#[derive(Debug)]
+pub(crate) struct ExchangeBody {
+    source: Source,
+    record: OpenRecord,
+}
+
+/// Where a response body comes from.
+#[derive(Debug)]
+pub(crate) enum Source {
+    /// Made by Jamul.
+    Fixed(Bytes),
+    /// Streamed from an upstream.
+    Upstream(Relay),
+}
+
+/// The upstream's body with the connection it comes by.
+#[derive(Debug)]
+pub(crate) struct Relay {
+    incoming: Incoming,
+    lease: Option<Lease>,
+    idle: IdleTimer,
+}
+
+impl Relay {
+    /// Relays `incoming` and then gives `lease` back; `wait` is the longest silence.
+    pub(crate) fn new(incoming: Incoming, lease: Lease, wait: Duration) -> Self {
+        let mut relay = Self { incoming, lease: Some(lease), idle: IdleTimer::new(wait) };
+        relay.settle();
+        relay
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
+            ready!(self.idle.poll(cx));
+            self.lease = None;
+            return Poll::Ready(Some(Err(BodyError::Idle)));
+        };
+        self.idle.rest();
+        match frame {
+            Some(Ok(frame)) => {
+                self.settle();
+                Poll::Ready(Some(Ok(frame)))
+            }
+            Some(Err(error)) => {
+                self.lease = None;
+                Poll::Ready(Some(Err(BodyError::Broken(error))))
+            }
+            None => {
+                self.give_back();
+                Poll::Ready(None)
+            }
+        }
+    }
+
+    /// hyper does not poll a body that says it has ended.
+    fn settle(&mut self) {
+        if self.incoming.is_end_stream() {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&mut self) {
+        if let Some(lease) = self.lease.take() {
+            lease.give_back();
+        }
+    }
+}
+
+impl ExchangeBody {
+    /// The body of the exchange that `record` is about.
+    pub(crate) fn new(source: Source, record: OpenRecord) -> Self {
+        Self { source, record }
+    }
+}
+
+impl Body for ExchangeBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let frame = match &mut this.source {
+            Source::Fixed(bytes) if bytes.is_empty() => None,
+            Source::Fixed(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Source::Upstream(relay) => ready!(relay.poll(cx)),
+        };
+        match &frame {
+            Some(Ok(frame)) => this.record.sent(frame.data_ref().map_or(0, Bytes::len) as u64),
+            Some(Err(error)) => {
+                tracing::warn!(error = error as &dyn std::error::Error, "response aborted");
+            }
+            None => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Fixed(bytes) => bytes.is_empty(),
+            Source::Upstream(relay) => relay.incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Fixed(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Upstream(relay) => relay.incoming.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,219 @@
+//! Connections of clients: accepting, handshake, the HTTP version, and their end.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use hyper::rt::{Executor, Read, Write};
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use jamul_routing::Timeouts;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::drain::Drain;
+use crate::exchange;
+use crate::idle::SendTimeout;
+use crate::server::Worker;
+use crate::tls::{self, ServerTls};
+
+/// What exchanges know about their connection.
+#[derive(Debug)]
+pub(crate) struct ConnInfo {
+    /// The client's address.
+    pub(crate) client: IpAddr,
+    /// The port it connected to.
+    pub(crate) local_port: u16,
+    /// Whether it speaks TLS.
+    pub(crate) is_tls: bool,
+}
+
+/// Runs hyper's futures on the worker's own thread.
+#[derive(Clone, Copy, Debug)]
+struct LocalExecutor;
+
+impl<F> Executor<F> for LocalExecutor
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(future);
+    }
+}
+
+/// Pause after an error of `accept`, such as no file descriptor left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+/// Buffer per http/1.1 connection; a head may not be larger anyway.
+const MIN_BUFFER: usize = 64 * 1024;
+/// Resets that an HTTP/2 client may have us keep in mind ("rapid reset", CVE-2023-44487).
+const PENDING_RESETS: usize = 20;
+
+/// Accepts connections until draining begins; those that the kernel has already taken are still served.
+pub(crate) async fn accept(
+    worker: Rc<Worker>,
+    listener: std::net::TcpListener,
+    tls: Option<ServerTls>,
+) -> io::Result<()> {
+    let listener = TcpListener::from_std(listener)?;
+    let open = |stream, peer| {
+        if worker.connections.len() >= worker.settings.limits.connections {
+            tracing::warn!(%peer, "connection refused: the worker has as many as it may have");
+            return;
+        }
+        worker.connections.spawn_local(serve(Rc::clone(&worker), stream, peer, tls.clone()));
+    };
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = worker.drain.begun.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, peer)) => open(stream, peer),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    while let Some(Ok((stream, peer))) = listener.accept().now_or_never() {
+        open(stream, peer);
+    }
+    Ok(())
+}
+
+async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>) {
+    let _active = worker.metrics.connection_opened();
+    let local_port = stream.local_addr().map_or(0, |address| address.port());
+    let info = Rc::new(ConnInfo { client: peer.ip().to_canonical(), local_port, is_tls: tls.is_some() });
+    // Without it only latency suffers.
+    let _: io::Result<()> = stream.set_nodelay(true);
+    let stream = SendTimeout::new(stream, worker.settings.waits.send);
+    let Some(tls) = tls else {
+        return serve_http1(worker, info, TokioIo::new(stream)).await;
+    };
+    match tokio::time::timeout(worker.settings.waits.header, tls.accept(stream)).await {
+        Ok(Ok(stream)) if tls::is_h2(&stream) => serve_http2(worker, info, TokioIo::new(stream)).await,
+        Ok(Ok(stream)) => serve_http1(worker, info, TokioIo::new(stream)).await,
+        Ok(Err(error)) => {
+            tracing::debug!(%peer, error = &error as &dyn std::error::Error, "TLS handshake failed");
+        }
+        Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+async fn serve_http1<T>(worker: Rc<Worker>, info: Rc<ConnInfo>, io: T)
+where
+    T: Read + Write + Unpin + Send + 'static,
+{
+    let (limits, waits) = (worker.settings.limits, worker.settings.waits);
+    let drain = worker.drain.clone();
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(waits.header.max(waits.keep_alive))
+        .max_header_size(limits.header_bytes)
+        .max_buf_size(limits.header_bytes.max(MIN_BUFFER));
+    let service = service_fn(move |request| {
+        exchange::run(Rc::clone(&worker), Rc::clone(&info), request).map(Ok::<_, Infallible>)
+    });
+    let connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    finish(connection, |connection| connection.graceful_shutdown(), &drain).await;
+}
+
+async fn serve_http2<T>(worker: Rc<Worker>, info: Rc<ConnInfo>, io: T)
+where
+    T: Read + Write + Unpin + 'static,
+{
+    let (limits, waits) = (worker.settings.limits, worker.settings.waits);
+    let drain = worker.drain.clone();
+    let mut builder = http2::Builder::new(LocalExecutor);
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(limits.h2_streams)
+        .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
+        .max_pending_accept_reset_streams(PENDING_RESETS)
+        .keep_alive_interval(waits.keep_alive)
+        .keep_alive_timeout(waits.header);
+    let service = service_fn(move |request| {
+        exchange::run(Rc::clone(&worker), Rc::clone(&info), request).map(Ok::<_, Infallible>)
+    });
+    let connection = pin!(builder.serve_connection(io, service));
+    finish(connection, |connection| connection.graceful_shutdown(), &drain).await;
+}
+
+/// Serves `connection` to its end, which `wind_down` brings about when draining begins.
+async fn finish<C>(mut connection: Pin<&mut C>, wind_down: impl FnOnce(Pin<&mut C>), drain: &Drain)
+where
+    C: Future<Output = Result<(), hyper::Error>>,
+{
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = drain.begun.cancelled() => {
+            wind_down(connection.as_mut());
+            tokio::select! {
+                served = connection => served,
+                () = drain.over.cancelled() => Ok(()),
+            }
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(error = &error as &dyn std::error::Error, "connection ended early");
+    }
+}
+
+/// Passes bytes both ways between two upgraded connections until one ends or both are silent for too long.
+pub(crate) fn tunnel(worker: &Worker, client: OnUpgrade, upstream: OnUpgrade, timeouts: Timeouts) {
+    let over = worker.drain.over.clone();
+    worker.connections.spawn_local(async move {
+        tokio::select! {
+            () = carry(client, upstream, timeouts) => {}
+            () = over.cancelled() => {}
+        }
+    });
+}
+
+async fn carry(client: OnUpgrade, upstream: OnUpgrade, timeouts: Timeouts) {
+    let upgraded =
+        tokio::time::timeout(timeouts.read, futures_util::future::try_join(client, upstream)).await;
+    let Ok(Ok((client, upstream))) = upgraded else {
+        tracing::debug!("upgrade not completed");
+        return;
+    };
+    let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
+    let (from_upstream, to_upstream) = tokio::io::split(TokioIo::new(upstream));
+    let up = pass(from_client, to_upstream, timeouts.send);
+    let down = pass(from_upstream, to_client, timeouts.read);
+    let mut ways = (pin!(up), pin!(down));
+    // As nginx does, the end of one way is the end of both.
+    let ended = futures_util::future::select(ways.0.as_mut(), ways.1.as_mut()).await.factor_first().0;
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn std::error::Error, "upgraded connection ended early");
+    }
+}
+
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    idle: Duration,
+) -> io::Result<()> {
+    let mut buffer = vec![0; 16 * 1024];
+    loop {
+        let count = tokio::time::timeout(idle, from.read(&mut buffer)).await.map_err(io::Error::from)??;
+        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
+            return to.shutdown().await;
+        };
+        let written = async {
+            to.write_all(bytes).await?;
+            to.flush().await
+        };
+        tokio::time::timeout(idle, written).await.map_err(io::Error::from)??;
+    }
+}

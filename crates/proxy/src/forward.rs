@@ -1,0 +1,202 @@
+//! Heads on their way through: what the client's becomes for the upstream, and the upstream's for the client.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Uri, Version};
+use hyper::upgrade::OnUpgrade;
+use jamul_routing::{Host, RequestHead, path};
+
+use crate::body::RequestBody;
+use crate::connection::ConnInfo;
+use crate::failure::Failure;
+
+/// Headers of one connection only (RFC 9110 section 7.6.1), besides those that `Connection` names.
+const HOP_BY_HOP: [HeaderName; 7] = [
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+];
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_SCHEME: HeaderName = HeaderName::from_static("x-forwarded-scheme");
+const X_ORIGINAL_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-original-forwarded-for");
+const X_ORIGINAL_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-original-forwarded-host");
+const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
+
+/// The head that matching and filters see. Headers with `_` and `Proxy` are gone already: an upstream's CGI could take
+/// them for others (nginx's `underscores_in_headers off`; httpoxy).
+///
+/// # Errors
+/// [`Failure::BadHost`], [`Failure::BadRequest`].
+pub(crate) fn head(parts: http::request::Parts, connection: &ConnInfo) -> Result<RequestHead, Failure> {
+    let (host, written) = host(&parts)?;
+    let canonical = path::normalize(parts.uri.path()).map_err(|_| Failure::BadRequest)?;
+    let target = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let mut headers = parts.headers;
+    headers.insert(header::HOST, written);
+    headers.remove("proxy");
+    let underscored: Vec<HeaderName> =
+        headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
+    for name in &underscored {
+        headers.remove(name);
+    }
+    Ok(RequestHead {
+        method: parts.method,
+        host,
+        path: canonical,
+        target,
+        headers,
+        client: connection.client,
+        is_tls: connection.is_tls,
+    })
+}
+
+/// The one host of a request, for routing and as the client wrote it.
+fn host(parts: &http::request::Parts) -> Result<(Host, HeaderValue), Failure> {
+    let mut named = parts.headers.get_all(header::HOST).iter();
+    let (first, second) = (named.next(), named.next());
+    if second.is_some() {
+        return Err(Failure::BadHost);
+    }
+    let authority = parts.uri.authority().map(http::uri::Authority::as_str);
+    let text = match (authority, first.map(HeaderValue::to_str)) {
+        // RFC 9113 section 8.3.1: they must not differ. RFC 9112 section 3.2.2: the absolute form wins.
+        (Some(authority), Some(Ok(header))) => {
+            if parts.version >= Version::HTTP_2 && !authority.eq_ignore_ascii_case(header) {
+                return Err(Failure::BadHost);
+            }
+            authority
+        }
+        (Some(authority), None) => authority,
+        (None, Some(Ok(header))) => header,
+        (_, Some(Err(_))) | (None, None) => return Err(Failure::BadHost),
+    };
+    let host = Host::parse(text).ok_or(Failure::BadHost)?;
+    let written = HeaderValue::from_str(text).map_err(|_| Failure::BadHost)?;
+    Ok((host, written))
+}
+
+/// Whether the client asks for another protocol on this connection (WebSocket), and the way to it.
+pub(crate) fn take_upgrade(parts: &mut http::request::Parts) -> Option<(OnUpgrade, HeaderValue)> {
+    let wants = parts.headers.get_all(header::CONNECTION).iter().any(|value| {
+        value
+            .to_str()
+            .is_ok_and(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade")))
+    });
+    if !wants || parts.version != Version::HTTP_11 {
+        return None;
+    }
+    let protocol = parts.headers.get(header::UPGRADE)?.clone();
+    // An upgrade to HTTP/2 is between the client and us, and we take it by ALPN only (RFC 9113 section 3.1).
+    if protocol.as_bytes().to_ascii_lowercase().starts_with(b"h2") {
+        return None;
+    }
+    Some((parts.extensions.remove::<OnUpgrade>()?, protocol))
+}
+
+/// The request as the upstream gets it (ingress-nginx's `proxy_set_header` lines).
+///
+/// # Errors
+/// [`Failure::BadRequest`] if a filter's target is no path.
+pub(crate) fn request(
+    head: RequestHead,
+    body: RequestBody,
+    connection: &ConnInfo,
+    request_id: HeaderValue,
+    upgrade: Option<HeaderValue>,
+) -> Result<Request<RequestBody>, Failure> {
+    let RequestHead { method, target, mut headers, client, is_tls, .. } = head;
+    let host = headers.get(header::HOST).cloned().ok_or(Failure::BadHost)?;
+    if headers.contains_key(header::TRANSFER_ENCODING) {
+        // It overrides the length, which may be a lie (RFC 9112 section 6.3, request smuggling).
+        headers.remove(header::CONTENT_LENGTH);
+    }
+    remove_hop_by_hop(&mut headers);
+    // hyper has answered it, or will when the body is first read.
+    headers.remove(header::EXPECT);
+    join_cookies(&mut headers);
+    let client = HeaderValue::try_from(client.to_string()).map_err(|_| Failure::BadRequest)?;
+    let scheme = HeaderValue::from_static(if is_tls { "https" } else { "http" });
+    let port =
+        if is_tls { HeaderValue::from_static("443") } else { HeaderValue::from(connection.local_port) };
+    keep_original(&mut headers, &X_FORWARDED_FOR, X_ORIGINAL_FORWARDED_FOR);
+    keep_original(&mut headers, &X_FORWARDED_HOST, X_ORIGINAL_FORWARDED_HOST);
+    headers.insert(X_REQUEST_ID, request_id);
+    headers.insert(X_REAL_IP, client.clone());
+    headers.insert(X_FORWARDED_FOR, client);
+    headers.insert(X_FORWARDED_HOST, host.clone());
+    headers.insert(X_FORWARDED_PORT, port);
+    headers.insert(X_FORWARDED_PROTO, scheme.clone());
+    headers.insert(X_FORWARDED_SCHEME, scheme.clone());
+    headers.insert(X_SCHEME, scheme);
+    headers.insert(header::HOST, host);
+    if let Some(protocol) = upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, protocol);
+    }
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = Uri::try_from(target).map_err(|_| Failure::BadRequest)?;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+/// The request again, if it may be sent twice: it has no body and asks for nothing to happen (RFC 9110 section 9.2.2).
+pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
+    if !matches!(request.body(), RequestBody::Empty) || !request.method().is_idempotent() {
+        return None;
+    }
+    let mut copy = Request::new(RequestBody::Empty);
+    copy.method_mut().clone_from(request.method());
+    copy.uri_mut().clone_from(request.uri());
+    copy.headers_mut().clone_from(request.headers());
+    Some(copy)
+}
+
+/// Takes away what is between the upstream and us, and what it says about itself.
+pub(crate) fn clean_response(headers: &mut HeaderMap) {
+    remove_hop_by_hop(headers);
+    headers.remove(header::SERVER);
+}
+
+fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// What the client sent as `name` stays readable as `original`; nobody else sets that.
+fn keep_original(headers: &mut HeaderMap, name: &HeaderName, original: HeaderName) {
+    match headers.remove(name) {
+        Some(value) => {
+            headers.insert(original, value);
+        }
+        None => {
+            headers.remove(original);
+        }
+    }
+}
+
+/// HTTP/2 splits `Cookie`; HTTP/1.1 knows one (RFC 9113 section 8.2.3).
+fn join_cookies(headers: &mut HeaderMap) {
+    let cookies: Vec<&[u8]> = headers.get_all(header::COOKIE).iter().map(HeaderValue::as_bytes).collect();
+    if cookies.len() > 1
+        && let Ok(joined) = HeaderValue::from_bytes(&cookies.join(b"; ".as_slice()))
+    {
+        headers.insert(header::COOKIE, joined);
+    }
+}

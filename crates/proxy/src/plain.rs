@@ -1,0 +1,124 @@
+//! A small server for ports of Jamul's own: admin, ACME. Whole requests in, whole responses out.
+
+use std::convert::Infallible;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::rt::{Read, Write};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::tls::ServerTls;
+
+/// Answers a request. It must not take long: connections wait for it.
+pub type Handler = Arc<dyn Fn(Request<Vec<u8>>) -> BoxFuture<'static, Response<Vec<u8>>> + Send + Sync>;
+
+/// For a handshake, the head and the body of a request, each.
+const WAIT: Duration = Duration::from_secs(30);
+/// Largest request body.
+const MAX_BODY: usize = 1024 * 1024;
+/// Largest request head.
+const MAX_HEAD: usize = 32 * 1024;
+/// Connections at a time; more wait in the kernel.
+const MAX_CONNECTIONS: usize = 1024;
+/// How long responses may take to finish at shutdown.
+const GRACE: Duration = Duration::from_secs(5);
+/// Pause after an error of `accept`.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Serves http/1.1 on `listener`, with TLS if `tls` is given, until `shutdown`; then finishes what is in flight.
+pub async fn serve(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    handler: Handler,
+    shutdown: CancellationToken,
+) {
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                connections.spawn(connection(stream, tls.clone(), Arc::clone(&handler), shutdown.clone()));
+            }
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    let finished = async { while connections.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, finished).await.is_err() {
+        connections.shutdown().await;
+    }
+}
+
+async fn connection(
+    stream: TcpStream,
+    tls: Option<ServerTls>,
+    handler: Handler,
+    shutdown: CancellationToken,
+) {
+    // Without it only latency suffers.
+    let _: io::Result<()> = stream.set_nodelay(true);
+    let Some(tls) = tls else { return http(TokioIo::new(stream), handler, shutdown).await };
+    match tokio::time::timeout(WAIT, tls.accept(stream)).await {
+        Ok(Ok(stream)) => http(TokioIo::new(stream), handler, shutdown).await,
+        Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
+        Err(_) => tracing::debug!("TLS handshake took too long"),
+    }
+}
+
+async fn http<T>(io: T, handler: Handler, shutdown: CancellationToken)
+where
+    T: Read + Write + Unpin + Send + 'static,
+{
+    let service = service_fn(move |request| answer(request, Arc::clone(&handler)));
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(WAIT).max_header_size(MAX_HEAD);
+    let mut connection = std::pin::pin!(builder.serve_connection(io, service));
+    let served = tokio::select! {
+        served = connection.as_mut() => served,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = served {
+        tracing::debug!(error = &error as &dyn std::error::Error, "connection ended early");
+    }
+}
+
+async fn answer(request: Request<Incoming>, handler: Handler) -> Result<Response<Full<Bytes>>, Infallible> {
+    let (parts, body) = request.into_parts();
+    let body = match tokio::time::timeout(WAIT, Limited::new(body, MAX_BODY).collect()).await {
+        Ok(Ok(body)) => body.to_bytes().to_vec(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            return Ok(refusal(StatusCode::PAYLOAD_TOO_LARGE));
+        }
+        Ok(Err(_)) => return Ok(refusal(StatusCode::BAD_REQUEST)),
+        Err(_) => return Ok(refusal(StatusCode::REQUEST_TIMEOUT)),
+    };
+    Ok(handler(Request::from_parts(parts, body)).await.map(|body| Full::new(Bytes::from(body))))
+}
+
+fn refusal(status: StatusCode) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(format!("{status}\n"))));
+    *response.status_mut() = status;
+    response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
+    response
+}

@@ -1,0 +1,104 @@
+//! Idle connections to endpoints: per worker, so nobody waits for anybody.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::client::conn::http1::SendRequest;
+use jamul_routing::{Endpoint, Protocol};
+use tokio::time::Instant;
+
+use crate::body::RequestBody;
+
+/// Idle connections that a worker keeps (`upstream-keepalive-connections`).
+const MAX_IDLE: usize = 320;
+/// How long a connection may be idle (`upstream-keepalive-timeout`).
+const IDLE_TIME: Duration = Duration::from_secs(60);
+/// How long a connection may take to become ready again after its response has ended.
+const READY_TIME: Duration = Duration::from_secs(1);
+const SWEEP_TIME: Duration = Duration::from_secs(15);
+
+/// What makes connections interchangeable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PoolKey {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) protocol: Protocol,
+}
+
+/// The idle connections of a worker. Outlives Snapshots.
+#[derive(Debug, Default)]
+pub(crate) struct Pool {
+    idle: RefCell<Idle>,
+}
+
+#[derive(Debug, Default)]
+struct Idle {
+    by_key: HashMap<PoolKey, Vec<Parked>, foldhash::fast::RandomState>,
+    count: usize,
+}
+
+#[derive(Debug)]
+struct Parked {
+    sender: SendRequest<RequestBody>,
+    since: Instant,
+}
+
+impl Pool {
+    /// The connection that was used last, if one is still good.
+    pub(crate) fn take(&self, key: &PoolKey) -> Option<SendRequest<RequestBody>> {
+        let mut idle = self.idle.borrow_mut();
+        let idle = &mut *idle;
+        let parked = idle.by_key.get_mut(key)?;
+        while let Some(Parked { sender, since }) = parked.pop() {
+            idle.count -= 1;
+            if sender.is_ready() && since.elapsed() < IDLE_TIME {
+                return Some(sender);
+            }
+        }
+        None
+    }
+
+    /// Keeps a connection whose exchange came to a clean end.
+    pub(crate) fn put(self: &Rc<Self>, key: PoolKey, mut sender: SendRequest<RequestBody>) {
+        if sender.is_closed() {
+            return;
+        }
+        if sender.is_ready() {
+            return self.park(key, sender);
+        }
+        let pool = Rc::clone(self);
+        tokio::task::spawn_local(async move {
+            if let Ok(Ok(())) = tokio::time::timeout(READY_TIME, sender.ready()).await {
+                pool.park(key, sender);
+            }
+        });
+    }
+
+    /// Closes connections that were idle for too long, for ever.
+    pub(crate) async fn sweep(&self) {
+        let mut ticks = tokio::time::interval(SWEEP_TIME);
+        loop {
+            ticks.tick().await;
+            self.sweep_once();
+        }
+    }
+
+    fn park(&self, key: PoolKey, sender: SendRequest<RequestBody>) {
+        let mut idle = self.idle.borrow_mut();
+        if idle.count >= MAX_IDLE {
+            return;
+        }
+        idle.count += 1;
+        idle.by_key.entry(key).or_default().push(Parked { sender, since: Instant::now() });
+    }
+
+    fn sweep_once(&self) {
+        let mut idle = self.idle.borrow_mut();
+        idle.by_key.retain(|_, parked| {
+            parked.retain(|parked| !parked.sender.is_closed() && parked.since.elapsed() < IDLE_TIME);
+            !parked.is_empty()
+        });
+        idle.count = idle.by_key.values().map(Vec::len).sum();
+    }
+}

@@ -1,0 +1,124 @@
+//! What is known about an exchange when it is over; the access log and the metrics are made from it.
+
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use jamul_routing::{Endpoint, Route};
+
+use crate::access_log::AccessLog;
+use crate::body::Meter;
+use crate::failure::Failure;
+use crate::metrics::WorkerMetrics;
+
+/// One exchange.
+#[derive(Debug)]
+pub(crate) struct ExchangeRecord {
+    pub(crate) client: IpAddr,
+    pub(crate) method: Method,
+    pub(crate) target: String,
+    pub(crate) version: Version,
+    pub(crate) referer: Option<HeaderValue>,
+    pub(crate) user_agent: Option<HeaderValue>,
+    pub(crate) request_id: HeaderValue,
+    /// Bytes of the request head, about as they were on the wire.
+    pub(crate) head_length: u64,
+    /// The request body, if an upstream gets one.
+    pub(crate) meter: Option<Rc<Meter>>,
+    pub(crate) route: Option<Arc<Route>>,
+    /// The upstream's part, if one was asked.
+    pub(crate) upstream: Option<UpstreamRecord>,
+    pub(crate) status: StatusCode,
+    /// Bytes of the response body.
+    pub(crate) sent: u64,
+    pub(crate) failure: Option<Failure>,
+    started: Instant,
+}
+
+/// What the upstream did.
+#[derive(Debug)]
+pub(crate) struct UpstreamRecord {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) status: Option<StatusCode>,
+    /// When it was first asked.
+    pub(crate) asked: Instant,
+}
+
+impl ExchangeRecord {
+    /// Begins with the head of a request.
+    pub(crate) fn begin(client: IpAddr, parts: &http::request::Parts) -> Self {
+        let target = parts.uri.path_and_query().map_or_else(|| parts.uri.to_string(), ToString::to_string);
+        Self {
+            client,
+            method: parts.method.clone(),
+            head_length: head_length(&parts.method, &target, &parts.headers),
+            target,
+            version: parts.version,
+            referer: parts.headers.get(header::REFERER).cloned(),
+            user_agent: parts.headers.get(header::USER_AGENT).cloned(),
+            request_id: request_id(&parts.headers),
+            meter: None,
+            route: None,
+            upstream: None,
+            // Stands if the client goes away before there is a response (nginx's 499).
+            status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            sent: 0,
+            failure: None,
+            started: Instant::now(),
+        }
+    }
+
+    /// Head and body of the request in bytes.
+    pub(crate) fn request_length(&self) -> u64 {
+        self.head_length + self.meter.as_ref().map_or(0, |meter| meter.received())
+    }
+
+    /// How long it has taken.
+    pub(crate) fn duration(&self) -> Duration {
+        self.started.elapsed()
+    }
+}
+
+/// A record that is still being written: when it is dropped, the exchange is over and counted.
+#[derive(Debug)]
+pub(crate) struct OpenRecord {
+    pub(crate) record: Box<ExchangeRecord>,
+    metrics: Arc<WorkerMetrics>,
+    log: Rc<AccessLog>,
+}
+
+impl OpenRecord {
+    /// Opens `record`.
+    pub(crate) fn new(record: ExchangeRecord, metrics: &Arc<WorkerMetrics>, log: &Rc<AccessLog>) -> Self {
+        Self { record: Box::new(record), metrics: Arc::clone(metrics), log: Rc::clone(log) }
+    }
+
+    /// The client was given so many bytes more.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.record.sent += bytes;
+    }
+}
+
+impl Drop for OpenRecord {
+    fn drop(&mut self) {
+        self.metrics.exchange_finished(&self.record);
+        self.log.exchange_finished(&self.record);
+    }
+}
+
+/// The client's `X-Request-ID`, or 32 random hexadecimal digits (ingress-nginx's `$req_id`).
+fn request_id(headers: &HeaderMap) -> HeaderValue {
+    if let Some(id) = headers.get("x-request-id").filter(|id| !id.is_empty()) {
+        return id.clone();
+    }
+    let id = format!("{:032x}", fastrand::u128(..));
+    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
+}
+
+fn head_length(method: &Method, target: &str, headers: &HeaderMap) -> u64 {
+    let line = method.as_str().len() + target.len() + " HTTP/1.1\r\n".len() + 1;
+    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    (line + fields + 2) as u64
+}

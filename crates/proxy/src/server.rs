@@ -1,0 +1,239 @@
+//! The proxy as a whole: ports, workers, shutdown.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread;
+
+use arc_swap::ArcSwap;
+use futures_util::future::try_join_all;
+use jamul_routing::Snapshot;
+use tokio::sync::oneshot;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::access_log::{self, AccessLog};
+use crate::balance::Rounds;
+use crate::connection;
+use crate::drain::{self, Drain};
+use crate::listener;
+use crate::metrics::{Metrics, WorkerMetrics};
+use crate::pool::Pool;
+use crate::settings::ProxySettings;
+use crate::tls::{BadCertificate, ServerTls, UpstreamTls};
+
+/// The current Snapshot: one writer publishes, every exchange reads the newest and keeps it to its end.
+pub type Snapshots = Arc<ArcSwap<Snapshot>>;
+
+/// Why the proxy cannot start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ProxyError {
+    /// Another process listens there.
+    #[error("{address} is in use by another process; stop it or choose another port")]
+    PortInUse {
+        /// The address as configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The system refuses the address (a low port without the right to it, an address of another machine).
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// The address as configured.
+        address: SocketAddr,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// TLS cannot be set up.
+    #[error("https cannot be served")]
+    Tls(#[source] BadCertificate),
+    /// A worker cannot be started, or lost its sockets.
+    #[error("a worker cannot run")]
+    Worker(#[source] io::Error),
+    /// A worker ended by itself.
+    #[error("worker {index} ended unexpectedly")]
+    WorkerEnded {
+        /// Which.
+        index: usize,
+    },
+}
+
+/// The data plane with its ports bound, not yet serving.
+#[derive(Debug)]
+pub struct Proxy {
+    settings: Arc<ProxySettings>,
+    snapshots: Snapshots,
+    metrics: Arc<Metrics>,
+    tls: ServerTls,
+    /// One entry per worker.
+    sockets: Vec<Sockets>,
+}
+
+#[derive(Debug)]
+struct Sockets {
+    http: Vec<TcpListener>,
+    https: Vec<TcpListener>,
+}
+
+/// What the exchanges of one worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) settings: Arc<ProxySettings>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) rounds: Rounds,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(crate) log: Rc<AccessLog>,
+    pub(crate) upstream_tls: UpstreamTls,
+    /// Connections of clients, and tunnels that were.
+    pub(crate) connections: TaskTracker,
+    pub(crate) drain: Drain,
+}
+
+impl Proxy {
+    /// Binds all ports for all workers. Connections wait in the kernel until [`Self::run`].
+    ///
+    /// # Errors
+    /// [`ProxyError::PortInUse`], [`ProxyError::Bind`] name the address; [`ProxyError::Tls`].
+    pub fn bind(settings: ProxySettings, snapshots: Snapshots) -> Result<Self, ProxyError> {
+        let workers = settings.workers.max(1);
+        let http = listener::bind_all(&settings.http, workers)?;
+        let https = listener::bind_all(&settings.https, workers)?;
+        let sockets = http.into_iter().zip(https).map(|(http, https)| Sockets { http, https }).collect();
+        let tls = ServerTls::from_snapshots(Arc::clone(&snapshots)).map_err(ProxyError::Tls)?;
+        let metrics = Arc::new(Metrics::new(workers));
+        Ok(Self { settings: Arc::new(settings), snapshots, metrics, tls, sockets })
+    }
+
+    /// The real addresses of the http ports, in the order of the settings.
+    #[must_use]
+    pub fn http_addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.first().map_or_else(Vec::new, |sockets| addresses(&sockets.http))
+    }
+
+    /// The real addresses of the https ports, in the order of the settings.
+    #[must_use]
+    pub fn https_addresses(&self) -> Vec<SocketAddr> {
+        self.sockets.first().map_or_else(Vec::new, |sockets| addresses(&sockets.https))
+    }
+
+    /// The counters; valid while and after the proxy runs.
+    #[must_use]
+    pub fn metrics(&self) -> Arc<Metrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Serves until `shutdown`, then lets exchanges in flight finish within the grace. Runs on any tokio runtime; the
+    /// work is done by threads of its own.
+    ///
+    /// # Errors
+    /// [`ProxyError::Worker`], [`ProxyError::WorkerEnded`]: the other workers have been told to stop.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<(), ProxyError> {
+        let (log, written) = self.start_log().map_err(ProxyError::Worker)?;
+        // Ours, so that the end of one worker stops the others without stopping whoever gave us the token.
+        let stop = shutdown.child_token();
+        let _stop_on_return = stop.clone().drop_guard();
+        let mut ends = Vec::new();
+        for (index, (sockets, metrics)) in self.sockets.into_iter().zip(self.metrics.workers()).enumerate() {
+            let start = WorkerStart {
+                settings: Arc::clone(&self.settings),
+                snapshots: Arc::clone(&self.snapshots),
+                metrics: Arc::clone(metrics),
+                tls: self.tls.clone(),
+                sockets,
+                log: log.clone(),
+                stop: stop.clone(),
+            };
+            let (end, ended) = oneshot::channel();
+            let thread = thread::Builder::new().name(format!("worker-{index}"));
+            // Sending fails only if nobody waits for the end any more.
+            thread.spawn(move || drop(end.send(start.run()))).map_err(ProxyError::Worker)?;
+            ends.push(async move {
+                match ended.await {
+                    Ok(Ok(())) => Ok(()),
+                    // The thread dropped its end: it panicked.
+                    Err(_) => Err(ProxyError::WorkerEnded { index }),
+                    Ok(Err(error)) => Err(error),
+                }
+            });
+        }
+        drop(log);
+        try_join_all(ends).await?;
+        // The writer ends with the last worker; an error means that it ended before.
+        let _: Result<(), oneshot::error::RecvError> = written.await;
+        Ok(())
+    }
+
+    /// Starts the thread that writes the access log; the receiver is told of its end.
+    fn start_log(&self) -> io::Result<(Option<SyncSender<String>>, oneshot::Receiver<()>)> {
+        let (end, ended) = oneshot::channel();
+        if !self.settings.access_log {
+            return Ok((None, ended));
+        }
+        let (sink, buffers) = sync_channel(access_log::QUEUE);
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || {
+            access_log::write(&buffers);
+            // Nobody waits if the proxy has failed already.
+            let _: Result<(), ()> = end.send(());
+        })?;
+        Ok((Some(sink), ended))
+    }
+}
+
+/// What a worker's thread is started with.
+struct WorkerStart {
+    settings: Arc<ProxySettings>,
+    snapshots: Snapshots,
+    metrics: Arc<WorkerMetrics>,
+    tls: ServerTls,
+    sockets: Sockets,
+    log: Option<SyncSender<String>>,
+    stop: CancellationToken,
+}
+
+impl WorkerStart {
+    fn run(self) -> Result<(), ProxyError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(tokio::runtime::LocalOptions::default())
+            .map_err(ProxyError::Worker)?;
+        runtime.block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<(), ProxyError> {
+        let grace = self.settings.grace;
+        let worker = Rc::new(Worker {
+            log: AccessLog::new(self.log, self.settings.log_format),
+            settings: self.settings,
+            snapshots: self.snapshots,
+            pool: Rc::default(),
+            rounds: Rounds::default(),
+            metrics: self.metrics,
+            upstream_tls: UpstreamTls::unverified().map_err(ProxyError::Tls)?,
+            connections: TaskTracker::new(),
+            drain: Drain::new(self.stop),
+        });
+        let plain = self.sockets.http.into_iter().map(|listener| (listener, None));
+        let secure = self.sockets.https.into_iter().map(|listener| (listener, Some(self.tls.clone())));
+        let accepting =
+            plain.chain(secure).map(|(listener, tls)| connection::accept(Rc::clone(&worker), listener, tls));
+        let serving = async {
+            try_join_all(accepting).await.map_err(ProxyError::Worker)?;
+            worker.drain.begun.cancelled().await;
+            drain::finish(&worker.connections, &worker.drain, grace).await;
+            Ok(())
+        };
+        let served = tokio::select! {
+            served = serving => served,
+            () = worker.pool.sweep() => Ok(()),
+        };
+        worker.log.flush();
+        served
+    }
+}
+
+fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+}

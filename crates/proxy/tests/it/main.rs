@@ -1,0 +1,13 @@
+//! The proxy from outside: real sockets on loopback, scripted origins.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![allow(clippy::disallowed_methods, reason = "the tasks of a test end with its runtime")]
+
+mod clients;
+mod exchanges;
+mod origin;
+mod plain;
+mod question;
+mod shutdown;
+mod stage;
+mod tls;

@@ -1,0 +1,87 @@
+//! What an Ingress was translated with, besides itself: recorded, so that a change of it translates the
+//! Ingress again.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use jamul_api::ObjectKey;
+use jamul_api::core::IngressClass;
+use jamul_routing::Lookup;
+
+use crate::objects::{Objects, secret_data};
+use crate::settings::Settings;
+
+/// Something that an Ingress was translated with, there or not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Reference {
+    /// IngressClass.
+    Class(ObjectKey),
+    /// ConfigMap that an annotation names.
+    ConfigMap(ObjectKey),
+    /// Secret that an annotation names.
+    Secret(ObjectKey),
+    /// Key of the controller's ConfigMap.
+    Setting(String),
+}
+
+/// Reads objects for one Ingress and remembers which.
+#[derive(Debug)]
+pub(crate) struct Recorder<'a> {
+    objects: &'a Objects,
+    settings: &'a Settings,
+    namespace: &'a str,
+    references: RefCell<BTreeSet<Reference>>,
+}
+
+impl<'a> Recorder<'a> {
+    /// Reads for an Ingress in `namespace`.
+    pub(crate) fn new(objects: &'a Objects, settings: &'a Settings, namespace: &'a str) -> Self {
+        Self { objects, settings, namespace, references: RefCell::default() }
+    }
+
+    /// The IngressClass `name`.
+    pub(crate) fn class(&self, name: &str) -> Option<&'a IngressClass> {
+        let key = ObjectKey::new("", name);
+        self.record(Reference::Class(key.clone()));
+        self.objects.classes.get(&key).map(AsRef::as_ref)
+    }
+
+    /// What was read.
+    pub(crate) fn into_references(self) -> BTreeSet<Reference> {
+        self.references.into_inner()
+    }
+
+    fn record(&self, reference: Reference) {
+        self.references.borrow_mut().insert(reference);
+    }
+
+    /// `name` or `namespace/name`; other namespaces than the Ingress's own are refused, as by ingress-nginx's
+    /// default for `allow-cross-namespace-resources`.
+    fn key(&self, name: &str) -> Option<ObjectKey> {
+        match name.split_once('/') {
+            Some((namespace, name)) if namespace == self.namespace => Some(ObjectKey::new(namespace, name)),
+            Some(_) => None,
+            None => Some(ObjectKey::new(self.namespace, name)),
+        }
+    }
+}
+
+impl Lookup for Recorder<'_> {
+    fn config_map(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        let key = self.key(name)?;
+        self.record(Reference::ConfigMap(key.clone()));
+        self.objects.config_maps.get(&key).map(|found| found.data.clone().unwrap_or_default())
+    }
+
+    fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
+        let key = self.key(name)?;
+        self.record(Reference::Secret(key.clone()));
+        self.objects.secrets.get(&key).map(|found| secret_data(found))
+    }
+
+    fn setting(&self, key: &str) -> Option<String> {
+        self.record(Reference::Setting(key.to_owned()));
+        let config = self.objects.config_maps.get(self.settings.config.as_ref()?)?;
+        config.data.as_ref()?.get(key).cloned()
+    }
+}

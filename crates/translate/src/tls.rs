@@ -1,0 +1,180 @@
+//! Secrets to the certificate of a host.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jamul_api::core::Secret;
+use jamul_api::{ObjectKey, names};
+use jamul_pki::{Certificate, PrivateKey};
+use jamul_routing::{CertEntry, Diagnostic, HostPattern, Severity};
+use sha2::{Digest, Sha256};
+
+use crate::ingress::{CompiledIngress, TlsEntry};
+use crate::objects::{Table, secret_data};
+
+/// What one host shows to TLS clients.
+#[derive(Debug, Default)]
+pub(crate) struct HostCertificate {
+    /// `None`: the default certificate.
+    pub(crate) entry: Option<Arc<CertEntry>>,
+    /// The Secrets that were looked at: a change of one of them may change the choice.
+    pub(crate) secrets: BTreeSet<ObjectKey>,
+    pub(crate) diagnostics: Vec<Diagnostic>,
+}
+
+/// Chooses the certificate of `pattern` as ingress-nginx does. The oldest Ingress with a `spec.tls` decides:
+/// the first entry that lists the host names the Secret; failing that, the first Secret whose certificate
+/// covers the host. Whatever is wrong with it, the host is served with the default certificate.
+pub(crate) fn choose(
+    pattern: &HostPattern,
+    ingresses: &[&CompiledIngress],
+    certificates: &mut Certificates,
+    secrets: &Table<Secret>,
+) -> HostCertificate {
+    let mut choice = HostCertificate::default();
+    let Some(ingress) = ingresses.iter().find(|ingress| !ingress.tls.is_empty()) else { return choice };
+    let host = match pattern {
+        HostPattern::Any => return choice,
+        HostPattern::Wildcard(_) | HostPattern::Exact(_) => pattern.to_string(),
+    };
+    let lists_host = |(_, entry): &(usize, &TlsEntry)| entry.hosts.contains(&host);
+    let Some((index, entry)) = ingress.tls.iter().enumerate().find(lists_host) else {
+        for secret in ingress.tls.iter().filter_map(|entry| entry.secret.as_ref()) {
+            choice.secrets.insert(secret.clone());
+            if let Ok(found) = certificates.load(secret, secrets)
+                && found.covers(&host)
+            {
+                choice.entry = Some(Arc::clone(&found.entry));
+                break;
+            }
+        }
+        return choice;
+    };
+    // An entry without a Secret asks for the default certificate.
+    let Some(secret) = &entry.secret else { return choice };
+    choice.secrets.insert(secret.clone());
+    let fault = match certificates.load(secret, secrets) {
+        Ok(found) if found.covers(&host) => {
+            choice.entry = Some(Arc::clone(&found.entry));
+            return choice;
+        }
+        Ok(found) => SecretFault {
+            severity: Severity::Warning,
+            reason: "CertificateMismatch",
+            message: format!("its certificate is for {}, not for {host}", found.names()),
+        },
+        Err(fault) => fault,
+    };
+    choice.diagnostics.push(Diagnostic {
+        severity: fault.severity,
+        object: format!("Ingress {}", ingress.age.key),
+        field: format!("spec.tls[{index}].secretName"),
+        reason: fault.reason,
+        message: format!("Secret {secret}: {}; {host} is served with the default certificate", fault.message),
+    });
+    choice
+}
+
+/// The certificates of the Secrets that hosts name, parsed once for each content.
+#[derive(Debug, Default)]
+pub(crate) struct Certificates(HashMap<ObjectKey, Result<Arc<Loaded>, SecretFault>>);
+
+impl Certificates {
+    /// Parses anew at the next use: the Secret has changed, or nobody names it any more.
+    pub(crate) fn forget(&mut self, secret: &ObjectKey) {
+        self.0.remove(secret);
+    }
+
+    fn load(&mut self, key: &ObjectKey, secrets: &Table<Secret>) -> Result<Arc<Loaded>, SecretFault> {
+        let loaded = self.0.entry(key.clone());
+        loaded.or_insert_with(|| load(key, secrets.get(key).map(AsRef::as_ref)).map(Arc::new)).clone()
+    }
+}
+
+/// A checked certificate and what it is for.
+#[derive(Debug)]
+struct Loaded {
+    entry: Arc<CertEntry>,
+    leaf: Certificate,
+}
+
+impl Loaded {
+    /// Whether it is valid for a host or, literally, for a wildcard.
+    fn covers(&self, host: &str) -> bool {
+        self.leaf.covers(host) || self.leaf.dns_names().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<String> = self.leaf.dns_names().map(ToOwned::to_owned).collect();
+        if names.is_empty() { "no DNS name".to_owned() } else { names.join(", ") }
+    }
+}
+
+/// Why a Secret's certificate cannot be used.
+#[derive(Clone, Debug)]
+struct SecretFault {
+    severity: Severity,
+    reason: &'static str,
+    message: String,
+}
+
+impl SecretFault {
+    fn invalid(message: String) -> Self {
+        Self { severity: Severity::Error, reason: "SecretInvalid", message }
+    }
+
+    fn unreadable(data_key: &str, error: &dyn std::error::Error) -> Self {
+        let mut message = format!("{data_key} cannot be read: {error}");
+        let causes = std::iter::successors(error.source(), |cause| cause.source());
+        for cause in causes {
+            message.push_str(&format!(": {cause}"));
+        }
+        Self::invalid(message)
+    }
+}
+
+/// Parses the chain and the key, and makes sure that they belong together.
+fn load(key: &ObjectKey, secret: Option<&Secret>) -> Result<Loaded, SecretFault> {
+    let Some(secret) = secret else {
+        // Ordinary while a certificate is being issued.
+        let message = "there is no such Secret (yet)".to_owned();
+        return Err(SecretFault { severity: Severity::Warning, reason: "SecretMissing", message });
+    };
+    let data = secret_data(secret);
+    let text = |name: &str| -> Result<&str, SecretFault> {
+        let value = data.get(name).filter(|value| !value.is_empty());
+        let value = value.ok_or_else(|| SecretFault::invalid(format!("it has no data key {name:?}")))?;
+        std::str::from_utf8(value).map_err(|_| SecretFault::invalid(format!("{name} is not PEM")))
+    };
+    let chain = Certificate::chain_from_pem(text(names::TLS_CRT)?)
+        .map_err(|error| SecretFault::unreadable(names::TLS_CRT, &error))?;
+    let private = PrivateKey::from_pem(text(names::TLS_KEY)?)
+        .map_err(|error| SecretFault::unreadable(names::TLS_KEY, &error))?;
+    let leaf = chain.first().cloned();
+    let leaf =
+        leaf.ok_or_else(|| SecretFault::invalid(format!("{} holds no certificate", names::TLS_CRT)))?;
+    if private.public_key() != *leaf.public_key() {
+        let message = format!("{} does not belong to the certificate in {}", names::TLS_KEY, names::TLS_CRT);
+        return Err(SecretFault::invalid(message));
+    }
+    let chain: Vec<Vec<u8>> = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
+    let private = private.pkcs8_der().to_vec();
+    let entry = CertEntry {
+        fingerprint: fingerprint(&chain, &private),
+        chain,
+        key: private,
+        source: key.to_string().into(),
+        not_after: leaf.not_after().as_second(),
+    };
+    Ok(Loaded { entry: Arc::new(entry), leaf })
+}
+
+fn fingerprint(chain: &[Vec<u8>], key: &[u8]) -> [u8; 32] {
+    let mut hasher = Sha256::new();
+    for part in chain.iter().map(Vec::as_slice).chain([key]) {
+        // The length keeps (ab, c) and (a, bc) apart.
+        hasher.update((part.len() as u64).to_be_bytes());
+        hasher.update(part);
+    }
+    hasher.finalize().into()
+}

@@ -1,0 +1,340 @@
+//! The incremental state: what is known, who depends on what, and the last Snapshot.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jamul_api::ObjectKey;
+use jamul_api::core::ConfigMap;
+use jamul_routing::{CertTable, Diagnostic, HostPattern, Severity, Snapshot, UpstreamId};
+
+use crate::change::ObjectChange;
+use crate::index::Index;
+use crate::ingress::{Age, CompiledIngress};
+use crate::lookup::Reference;
+use crate::objects::{Difference, Objects};
+use crate::settings::Settings;
+use crate::tls::{Certificates, HostCertificate};
+use crate::upstreams::Upstreams;
+use crate::{challenge, host, ingress, tls};
+
+/// Keeps a Snapshot up to date: changes go in by [`Self::apply`], and [`Self::publish`] translates again what
+/// depends on them, and nothing else. Changes that are applied together are published together, so a route
+/// never appears without its endpoints and its certificate.
+#[derive(Debug)]
+pub struct Translator {
+    settings: Settings,
+    objects: Objects,
+    /// Every Ingress that is there, also those of others (which claim nothing).
+    ingresses: HashMap<ObjectKey, CompiledIngress>,
+    /// Host to the Ingresses that claim something there, the oldest first.
+    claimants: Index<HostPattern, Age>,
+    /// What Ingresses were translated with, to these Ingresses.
+    references: Index<Reference, ObjectKey>,
+    hosts: HashMap<HostPattern, HostState>,
+    /// Secret to the hosts whose certificate was looked for in it.
+    secret_hosts: Index<ObjectKey, HostPattern>,
+    certificates: Certificates,
+    upstreams: Upstreams,
+    dirty: Dirty,
+    snapshot: Arc<Snapshot>,
+    work: Work,
+}
+
+/// How much was translated so far; proves that a change costs only what depends on it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Work {
+    /// Ingresses compiled.
+    pub ingresses: u64,
+    /// Hosts whose routes were made.
+    pub hosts: u64,
+    /// Hosts whose certificate was chosen.
+    pub certificates: u64,
+    /// Upstreams whose endpoints were collected.
+    pub upstreams: u64,
+}
+
+/// What one host is made of, besides its routes (which the Snapshot has).
+#[derive(Debug, Default)]
+struct HostState {
+    /// With repetitions: one for each route.
+    upstreams: Vec<UpstreamId>,
+    diagnostics: Vec<Diagnostic>,
+    certificate: HostCertificate,
+}
+
+/// What must be translated again.
+#[derive(Debug, Default, PartialEq)]
+struct Dirty {
+    ingresses: BTreeSet<ObjectKey>,
+    hosts: BTreeSet<HostPattern>,
+    /// Hosts whose certificate must be chosen again.
+    certificates: BTreeSet<HostPattern>,
+    upstreams: BTreeSet<UpstreamId>,
+    challenges: bool,
+}
+
+impl Translator {
+    /// Knows of nothing yet; its Snapshot has generation 0 and the default certificate only.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let certs = CertTable::new(settings.default_certificate.clone());
+        Self {
+            settings,
+            objects: Objects::default(),
+            ingresses: HashMap::new(),
+            claimants: Index::default(),
+            references: Index::default(),
+            hosts: HashMap::new(),
+            secret_hosts: Index::default(),
+            certificates: Certificates::default(),
+            upstreams: Upstreams::default(),
+            dirty: Dirty::default(),
+            snapshot: Arc::new(Snapshot { certs, ..Snapshot::default() }),
+            work: Work::default(),
+        }
+    }
+
+    /// Takes news. Nothing is translated before [`Self::publish`].
+    pub fn apply(&mut self, change: ObjectChange) {
+        match change {
+            ObjectChange::Ingress(change) => {
+                let differences = self.objects.ingresses.apply(change);
+                self.dirty.ingresses.extend(differences.iter().map(Difference::key));
+            }
+            ObjectChange::IngressClass(change) => {
+                for difference in self.objects.classes.apply(change) {
+                    self.touch_reference(&Reference::Class(difference.key()));
+                }
+            }
+            ObjectChange::Service(change) => {
+                for difference in self.objects.services.apply(change) {
+                    self.touch_service(&difference.key());
+                }
+            }
+            ObjectChange::EndpointSlice(change) => {
+                for service in self.objects.apply_slices(change) {
+                    self.touch_service(&service);
+                }
+            }
+            ObjectChange::Endpoints(change) => {
+                for difference in self.objects.endpoints.apply(change) {
+                    self.touch_service(&difference.key());
+                }
+            }
+            ObjectChange::Secret(change) => {
+                for difference in self.objects.secrets.apply(change) {
+                    let key = difference.key();
+                    self.certificates.forget(&key);
+                    self.dirty.certificates.extend(self.secret_hosts.get(&key).cloned());
+                    self.touch_reference(&Reference::Secret(key));
+                }
+            }
+            ObjectChange::ConfigMap(change) => {
+                for difference in self.objects.config_maps.apply(change) {
+                    self.touch_config_map(&difference);
+                }
+            }
+            ObjectChange::Challenge(change) => {
+                self.dirty.challenges |= !self.objects.challenges.apply(change).is_empty();
+            }
+        }
+    }
+
+    /// Translates what is due and yields the next Snapshot; `None` if it would be the same as the last one.
+    pub fn publish(&mut self) -> Option<Arc<Snapshot>> {
+        let dirty = std::mem::take(&mut self.dirty);
+        if dirty == Dirty::default() {
+            return None;
+        }
+        let mut next = Snapshot::clone(&self.snapshot);
+        let mut hosts = dirty.hosts;
+        for key in &dirty.ingresses {
+            self.compile(key, &mut hosts);
+        }
+        let mut is_changed = false;
+        let mut upstreams = dirty.upstreams;
+        for pattern in &hosts {
+            is_changed |= self.translate_host(pattern, &mut next, &mut upstreams);
+        }
+        for pattern in hosts.iter().chain(dirty.certificates.difference(&hosts)) {
+            is_changed |= self.choose_certificate(pattern, &mut next);
+        }
+        for id in &upstreams {
+            self.work.upstreams += 1;
+            is_changed |= self.upstreams.translate(id, &self.objects, &self.settings, &mut next);
+        }
+        if dirty.challenges {
+            is_changed |= self.translate_challenges(&mut next);
+        }
+        if !is_changed {
+            return None;
+        }
+        next.generation += 1;
+        self.snapshot = Arc::new(next);
+        Some(Arc::clone(&self.snapshot))
+    }
+
+    /// What users should mend, as of the last [`Self::publish`]; sorted, the least severe first.
+    #[must_use]
+    pub fn diagnostics(&self) -> Vec<Diagnostic> {
+        let of_ingresses = self.ingresses.values().flat_map(|ingress| &ingress.diagnostics);
+        let of_hosts = self.hosts.values().flat_map(|host| &host.diagnostics);
+        let of_certificates = self.hosts.values().flat_map(|host| &host.certificate.diagnostics);
+        let mut found: Vec<Diagnostic> =
+            of_ingresses.chain(of_hosts).chain(of_certificates).cloned().collect();
+        found.extend(self.upstreams.faults().map(|(ingress, field, fault)| Diagnostic {
+            severity: Severity::Warning,
+            object: format!("Ingress {ingress}"),
+            field: field.to_owned(),
+            reason: fault.reason,
+            message: fault.message.clone(),
+        }));
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    /// The last Snapshot.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshot)
+    }
+
+    /// How much was translated so far.
+    #[must_use]
+    pub fn work(&self) -> Work {
+        self.work
+    }
+
+    fn touch_service(&mut self, service: &ObjectKey) {
+        self.dirty.upstreams.extend(self.upstreams.of_service(service).cloned());
+    }
+
+    fn touch_reference(&mut self, reference: &Reference) {
+        self.dirty.ingresses.extend(self.references.get(reference).cloned());
+    }
+
+    fn touch_config_map(&mut self, difference: &Difference<ConfigMap>) {
+        let key = difference.key();
+        if self.settings.config.as_ref() == Some(&key) {
+            for setting in differing_keys(difference) {
+                self.touch_reference(&Reference::Setting(setting));
+            }
+        }
+        self.touch_reference(&Reference::ConfigMap(key));
+    }
+
+    /// Compiles one Ingress again; the hosts it claimed or claims are due.
+    fn compile(&mut self, key: &ObjectKey, hosts: &mut BTreeSet<HostPattern>) {
+        self.work.ingresses += 1;
+        if let Some(before) = self.ingresses.remove(key) {
+            for pattern in before.hosts.keys() {
+                self.claimants.remove(pattern, &before.age);
+            }
+            for reference in &before.references {
+                self.references.remove(reference, key);
+            }
+            hosts.extend(before.hosts.into_keys());
+        }
+        let Some(object) = self.objects.ingresses.get(key) else { return };
+        let compiled = ingress::compile(object, &self.objects, &self.settings);
+        for pattern in compiled.hosts.keys() {
+            self.claimants.insert(pattern.clone(), compiled.age.clone());
+            hosts.insert(pattern.clone());
+        }
+        for reference in &compiled.references {
+            self.references.insert(reference.clone(), key.clone());
+        }
+        self.ingresses.insert(key.clone(), compiled);
+    }
+
+    /// Makes the routes of one host again; Upstreams that come or go are due. Yields whether anything is
+    /// different.
+    fn translate_host(
+        &mut self,
+        pattern: &HostPattern,
+        next: &mut Snapshot,
+        upstreams: &mut BTreeSet<UpstreamId>,
+    ) -> bool {
+        self.work.hosts += 1;
+        let before = self.hosts.get_mut(pattern).map(|state| std::mem::take(&mut state.upstreams));
+        for id in before.iter().flatten() {
+            self.upstreams.release(id, pattern);
+            upstreams.insert(id.clone());
+        }
+        let claimants = claimants(&self.claimants, &self.ingresses, pattern);
+        if claimants.is_empty() {
+            next.router.remove(pattern);
+            return before.is_some();
+        }
+        let translation = host::translate(pattern, &claimants);
+        next.router.insert(pattern.clone(), translation.routes);
+        let state = self.hosts.entry(pattern.clone()).or_default();
+        state.diagnostics = translation.diagnostics;
+        for used in translation.uses {
+            let id = self.upstreams.hold(used, pattern);
+            upstreams.insert(id.clone());
+            state.upstreams.push(id);
+        }
+        true
+    }
+
+    /// Chooses the certificate of one host again, or forgets the host if nobody claims it any more.
+    fn choose_certificate(&mut self, pattern: &HostPattern, next: &mut Snapshot) -> bool {
+        self.work.certificates += 1;
+        let claimants = claimants(&self.claimants, &self.ingresses, pattern);
+        let chosen = tls::choose(pattern, &claimants, &mut self.certificates, &self.objects.secrets);
+        let is_claimed = !claimants.is_empty();
+        let state = self.hosts.entry(pattern.clone()).or_default();
+        let before = std::mem::replace(&mut state.certificate, chosen);
+        let chosen = &state.certificate;
+        for secret in &chosen.secrets {
+            self.secret_hosts.insert(secret.clone(), pattern.clone());
+        }
+        for secret in before.secrets.difference(&chosen.secrets) {
+            self.secret_hosts.remove(secret, pattern);
+            if !self.secret_hosts.contains(secret) {
+                self.certificates.forget(secret);
+            }
+        }
+        let is_changed = before.entry != chosen.entry;
+        if is_changed {
+            match &chosen.entry {
+                Some(entry) => next.certs.insert(pattern.clone(), Arc::clone(entry)),
+                None => next.certs.remove(pattern),
+            }
+        }
+        if !is_claimed {
+            self.hosts.remove(pattern);
+        }
+        is_changed
+    }
+
+    fn translate_challenges(&mut self, next: &mut Snapshot) -> bool {
+        let challenges = challenge::translate(self.objects.challenges.iter().map(AsRef::as_ref));
+        let is_changed = challenges != *next.challenges;
+        if is_changed {
+            next.challenges = Arc::new(challenges);
+        }
+        is_changed
+    }
+}
+
+/// The Ingresses that claim something on a host, the oldest first.
+fn claimants<'a>(
+    index: &Index<HostPattern, Age>,
+    ingresses: &'a HashMap<ObjectKey, CompiledIngress>,
+    pattern: &HostPattern,
+) -> Vec<&'a CompiledIngress> {
+    index.get(pattern).filter_map(|age| ingresses.get(&age.key)).collect()
+}
+
+/// The data keys whose values differ.
+fn differing_keys(difference: &Difference<ConfigMap>) -> BTreeSet<String> {
+    let empty = BTreeMap::new();
+    let data = |config: &Option<Arc<ConfigMap>>| config.as_ref().and_then(|config| config.data.clone());
+    let (before, after) = (data(&difference.before), data(&difference.after));
+    let (before, after) = (before.as_ref().unwrap_or(&empty), after.as_ref().unwrap_or(&empty));
+    let keys = before.keys().chain(after.keys());
+    keys.filter(|key| before.get(*key) != after.get(*key)).cloned().collect()
+}

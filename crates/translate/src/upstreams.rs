@@ -1,0 +1,89 @@
+//! The Upstreams that routes name, each as long as somebody does.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use jamul_api::ObjectKey;
+use jamul_routing::{HostPattern, Protocol, Snapshot, UpstreamId};
+
+use crate::backend::{self, Backend, Fault};
+use crate::host::Use;
+use crate::index::Index;
+use crate::objects::Objects;
+use crate::settings::Settings;
+
+/// The Upstreams of the Snapshot and who names them.
+#[derive(Debug, Default)]
+pub(crate) struct Upstreams {
+    upstreams: HashMap<UpstreamId, UpstreamState>,
+    /// Service to its Upstreams: one for each port and protocol that is used.
+    of_service: Index<ObjectKey, UpstreamId>,
+}
+
+#[derive(Debug)]
+struct UpstreamState {
+    backend: Backend,
+    protocol: Protocol,
+    /// Host to the Ingresses that use it there, with the field that says so. Gone when empty.
+    users: BTreeMap<HostPattern, BTreeSet<(ObjectKey, String)>>,
+    fault: Option<Fault>,
+}
+
+impl Upstreams {
+    /// The Upstreams of a Service.
+    pub(crate) fn of_service(&self, service: &ObjectKey) -> impl Iterator<Item = &UpstreamId> {
+        self.of_service.get(service)
+    }
+
+    /// A route of `pattern` names an Upstream.
+    pub(crate) fn hold(&mut self, used: Use, pattern: &HostPattern) -> UpstreamId {
+        let id = used.backend.upstream_id(used.protocol);
+        self.of_service.insert(used.backend.service.clone(), id.clone());
+        let (backend, protocol) = (used.backend, used.protocol);
+        let new = || UpstreamState { backend, protocol, users: BTreeMap::new(), fault: None };
+        let state = self.upstreams.entry(id.clone()).or_insert_with(new);
+        state.users.entry(pattern.clone()).or_default().insert((used.ingress, used.field));
+        id
+    }
+
+    /// No route of `pattern` names it any more.
+    pub(crate) fn release(&mut self, id: &UpstreamId, pattern: &HostPattern) {
+        if let Some(state) = self.upstreams.get_mut(id) {
+            state.users.remove(pattern);
+        }
+    }
+
+    /// Collects the endpoints of one Upstream again, or drops it if nobody names it; yields whether it is
+    /// different.
+    pub(crate) fn translate(
+        &mut self,
+        id: &UpstreamId,
+        objects: &Objects,
+        settings: &Settings,
+        next: &mut Snapshot,
+    ) -> bool {
+        let Some(state) = self.upstreams.get_mut(id) else { return false };
+        if state.users.is_empty() {
+            self.of_service.remove(&state.backend.service, id);
+            self.upstreams.remove(id);
+            return next.upstreams.remove(id).is_some();
+        }
+        let (upstream, fault) = backend::translate(&state.backend, state.protocol, objects, settings);
+        state.fault = fault;
+        let is_same = next.upstreams.get(id).is_some_and(|before| **before == upstream);
+        if !is_same {
+            next.upstreams.insert(id.clone(), Arc::new(upstream));
+        }
+        !is_same
+    }
+
+    /// Who is sent nowhere, and why: the Ingress and the field that names the backend.
+    pub(crate) fn faults(&self) -> impl Iterator<Item = (&ObjectKey, &str, &Fault)> {
+        self.upstreams.values().flat_map(|state| {
+            let users = state.users.values().flatten();
+            state.fault.iter().flat_map(move |fault| {
+                users.clone().map(move |(ingress, field)| (ingress, field.as_str(), fault))
+            })
+        })
+    }
+}
