@@ -275,3 +275,6 @@ fn sign_ecdsa(pair: &EcdsaKeyPair, message: &[u8]) -> Result<Vec<u8>, KeyError> 
 fn sign_ed25519(pair: &Ed25519KeyPair, message: &[u8]) -> Result<Vec<u8>, KeyError> {
     Ok(pair.try_sign(message).map_err(|_| KeyError::Crypto("sign"))?.as_ref().to_vec())
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod algorithm;
 mod certificate;
+mod components;
 mod csr;
 mod error;
 mod extension;
@@ -16,6 +17,7 @@ mod usage;
 
 pub use algorithm::{KeyAlgorithm, SignatureAlgorithm};
 pub use certificate::Certificate;
+pub use components::{Curve, PublicComponents};
 pub use csr::{Csr, RequestTemplate};
 pub use error::{KeyError, X509Error};
 pub use key::{KeyEncoding, PrivateKey};
