@@ -106,7 +106,7 @@ impl Ca {
 
     /// The root's certificate as PEM: what has to be trusted.
     pub fn root_pem(&self) -> String {
-        self.authority.root().to_pem()
+        self.authority.root().to_pem().unwrap_or_default()
     }
 
     /// A chain (leaf, intermediate) and a key for the CA's own HTTPS listener, valid as long as other certificates: ask

@@ -2,6 +2,7 @@
 
 use std::fmt::{self, Display};
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 
 use crate::identifier::Identifier;
@@ -10,62 +11,65 @@ use crate::identifier::Identifier;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// The error's type; absent means `about:blank` (RFC 7807 section 3.1).
-    #[serde(default)]
-    pub r#type: ProblemType,
+    #[serde(default, rename = "type")]
+    pub kind: ProblemType,
     /// A sentence for a person.
     #[serde(default)]
     pub detail: String,
     /// The HTTP status that goes with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
+    status: Option<u16>,
     /// A URL with more, for instance where new terms are to be agreed to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instance: Option<String>,
+    /// Of a subproblem: the identifier it is about (RFC 8555 section 6.7.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identifier: Option<Identifier>,
     /// One problem for each identifier it concerns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub subproblems: Vec<Subproblem>,
+    pub subproblems: Vec<Problem>,
     /// With `badSignatureAlgorithm`: what the CA would accept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub algorithms: Vec<String>,
 }
 
-/// A problem of one identifier (RFC 8555 section 6.7.1).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subproblem {
-    /// The error's type.
-    #[serde(default)]
-    pub r#type: ProblemType,
-    /// A sentence for a person.
-    #[serde(default)]
-    pub detail: String,
-    /// The identifier it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub identifier: Option<Identifier>,
-}
-
 impl Problem {
     /// A problem with the status its type usually has.
     #[must_use]
-    pub fn new(r#type: ProblemType, detail: impl Into<String>) -> Self {
-        let status = Some(r#type.status());
-        let (instance, subproblems, algorithms) = (None, Vec::new(), Vec::new());
-        Self { r#type, detail: detail.into(), status, instance, subproblems, algorithms }
+    pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
+        let status = Some(kind.status());
+        let (instance, identifier, subproblems, algorithms) = (None, None, Vec::new(), Vec::new());
+        Self { kind, detail: detail.into(), status, instance, identifier, subproblems, algorithms }
+    }
+
+    /// The same problem, about one identifier.
+    #[must_use]
+    pub fn about(mut self, identifier: Identifier) -> Self {
+        self.identifier = Some(identifier);
+        self
     }
 
     /// The same problem with another status.
     #[must_use]
-    pub fn with_status(mut self, status: u16) -> Self {
-        self.status = Some(status);
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = Some(status.as_u16());
         self
+    }
+
+    /// The HTTP status that goes with it; the type's usual one if none is given.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        let status = self.status.unwrap_or_else(|| self.kind.status());
+        StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
 impl Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.r#type.short_name(), self.detail)?;
+        write!(f, "{}: {}", self.kind.short_name(), self.detail)?;
         for subproblem in &self.subproblems {
             let named = subproblem.identifier.as_ref().map(|i| format!("{i}: ")).unwrap_or_default();
-            write!(f, "; {named}{}: {}", subproblem.r#type.short_name(), subproblem.detail)?;
+            write!(f, "; {named}{}: {}", subproblem.kind.short_name(), subproblem.detail)?;
         }
         Ok(())
     }
@@ -176,13 +180,16 @@ impl Default for ProblemType {
 }
 
 impl From<ProblemType> for String {
-    fn from(r#type: ProblemType) -> Self {
-        match r#type {
+    fn from(kind: ProblemType) -> Self {
+        match kind {
             ProblemType::Other(uri) => uri,
             ref known => format!("{URN}{}", known.short_name()),
         }
     }
 }
+
+/// Media type of a problem document.
+pub const CONTENT_TYPE: &str = "application/problem+json";
 
 /// The namespace of ACME's error types (RFC 8555 section 9.7.4).
 const URN: &str = "urn:ietf:params:acme:error:";
@@ -197,18 +204,18 @@ mod tests {
         let problem: Problem =
             serde_json::from_str(r#"{"type":"urn:ietf:params:acme:error:badNonce","detail":"x","extra":1}"#)
                 .unwrap();
-        assert_eq!(problem.r#type, ProblemType::BadNonce);
+        assert_eq!(problem.kind, ProblemType::BadNonce);
         let other: Problem = serde_json::from_str(r#"{"type":"https://ca.test/paused"}"#).unwrap();
-        assert_eq!(String::from(other.r#type), "https://ca.test/paused");
+        assert_eq!(String::from(other.kind), "https://ca.test/paused");
         let blank: Problem = serde_json::from_str("{}").unwrap();
-        assert_eq!(blank.r#type.short_name(), "about:blank");
+        assert_eq!(blank.kind.short_name(), "about:blank");
     }
 
     #[test]
     fn the_message_names_each_identifier() {
         let mut problem = Problem::new(ProblemType::RejectedIdentifier, "1 of 2 names refused");
-        let (r#type, detail) = (ProblemType::Caa, "forbidden".to_owned());
-        problem.subproblems.push(Subproblem { r#type, detail, identifier: Some(Identifier::dns("a.test")) });
+        let about = Identifier::from_host("a.test");
+        problem.subproblems.push(Problem::new(ProblemType::Caa, "forbidden").about(about));
         assert_eq!(
             problem.to_string(),
             "rejectedIdentifier: 1 of 2 names refused; a.test: caa: forbidden"

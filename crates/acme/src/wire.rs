@@ -2,13 +2,19 @@
 //!
 //! Unknown fields are ignored and unknown challenge types kept, as section 7.5.1 asks; statuses are closed sets.
 
+mod requests;
+
 use std::collections::BTreeMap;
+use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::identifier::Identifier;
-use crate::jose::Jws;
+pub use crate::identifier::Identifier;
+pub use requests::{
+    AccountUpdate, AuthorizationUpdate, Finalize, KeyChange, NewAccount, NewOrder, RevocationReason, RevokeCertificate,
+};
+
 use crate::problem::Problem;
 
 /// Where a CA's operations are (section 7.1.1).
@@ -22,8 +28,7 @@ pub struct Directory {
     /// Takes orders.
     pub new_order: String,
     /// Revokes certificates.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub revoke_cert: Option<String>,
+    pub revoke_cert: String,
     /// Rolls an account's key over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_change: Option<String>,
@@ -53,27 +58,6 @@ pub struct Meta {
     /// Profiles by name, each with its description.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub profiles: BTreeMap<String, String>,
-}
-
-/// What newAccount and an account's URL are sent (section 7.3).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct AccountRequest {
-    /// URLs to reach the owner; absent leaves them as they are.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub contact: Option<Vec<String>>,
-    /// Agreement to the terms of service.
-    #[serde(skip_serializing_if = "is_false")]
-    pub terms_of_service_agreed: bool,
-    /// Find the key's account, and create none.
-    #[serde(skip_serializing_if = "is_false")]
-    pub only_return_existing: bool,
-    /// Only `deactivated` can be asked for.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub status: Option<AccountStatus>,
-    /// Proof of an account elsewhere (section 7.3.4).
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub external_account_binding: Option<Jws>,
 }
 
 /// An account as the CA shows it (section 7.1.2).
@@ -107,29 +91,9 @@ pub enum AccountStatus {
 
 /// A page of an account's orders (section 7.1.2.1).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct OrdersList {
+pub struct Orders {
     /// URLs of orders.
     pub orders: Vec<String>,
-}
-
-/// What newOrder is sent (section 7.4).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct NewOrder {
-    /// What the certificate shall cover.
-    pub identifiers: Vec<Identifier>,
-    /// When its validity shall begin.
-    #[serde(default, with = "instant", skip_serializing_if = "Option::is_none")]
-    pub not_before: Option<Timestamp>,
-    /// When its validity shall end.
-    #[serde(default, with = "instant", skip_serializing_if = "Option::is_none")]
-    pub not_after: Option<Timestamp>,
-    /// One of the directory's profiles.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub profile: Option<String>,
-    /// The CertID of the certificate it renews (RFC 9773 section 5).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub replaces: Option<String>,
 }
 
 /// An order (section 7.1.3).
@@ -222,7 +186,8 @@ pub enum AuthorizationStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge {
     /// Which way.
-    pub r#type: ChallengeType,
+    #[serde(rename = "type")]
+    pub kind: ChallengeType,
     /// Where the client says that it is ready.
     pub url: String,
     /// How far it is.
@@ -240,19 +205,44 @@ pub struct Challenge {
 
 /// The challenge types we know, and any other.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub enum ChallengeType {
     /// A file on port 80 (section 8.3).
-    #[serde(rename = "http-01")]
     Http01,
     /// A TXT record (section 8.4).
-    #[serde(rename = "dns-01")]
     Dns01,
     /// A certificate on port 443 (RFC 8737).
-    #[serde(rename = "tls-alpn-01")]
     TlsAlpn01,
     /// A type we cannot answer.
-    #[serde(untagged)]
     Other(String),
+}
+
+impl From<String> for ChallengeType {
+    fn from(name: String) -> Self {
+        match name.as_str() {
+            "http-01" => Self::Http01,
+            "dns-01" => Self::Dns01,
+            "tls-alpn-01" => Self::TlsAlpn01,
+            _ => Self::Other(name),
+        }
+    }
+}
+
+impl From<ChallengeType> for String {
+    fn from(kind: ChallengeType) -> Self {
+        kind.to_string()
+    }
+}
+
+impl fmt::Display for ChallengeType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http01 => "http-01",
+            Self::Dns01 => "dns-01",
+            Self::TlsAlpn01 => "tls-alpn-01",
+            Self::Other(name) => name,
+        })
+    }
 }
 
 /// Section 7.1.6, challenge.
@@ -269,21 +259,26 @@ pub enum ChallengeStatus {
     Invalid,
 }
 
-/// What finalize is sent (section 7.4).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Finalize {
-    /// The CSR: DER in base64url.
-    pub csr: String,
+/// A status is shown as it stands on the wire.
+macro_rules! show_status {
+    ($($status:ident { $($variant:ident = $name:literal),* })*) => {
+        $(impl fmt::Display for $status {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $name),* })
+            }
+        })*
+    };
 }
 
-/// What revokeCert is sent (section 7.6).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revocation {
-    /// The certificate: DER in base64url.
-    pub certificate: String,
-    /// A CRL reason code (RFC 5280 section 5.3.1).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<u8>,
+show_status! {
+    AccountStatus { Valid = "valid", Deactivated = "deactivated", Revoked = "revoked" }
+    OrderStatus {
+        Pending = "pending", Ready = "ready", Processing = "processing", Valid = "valid", Invalid = "invalid"
+    }
+    AuthorizationStatus {
+        Pending = "pending", Valid = "valid", Invalid = "invalid", Deactivated = "deactivated", Expired = "expired",
+        Revoked = "revoked"
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]

@@ -133,7 +133,10 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         Ok(())
     };
     let upstream = jamul_proxy::plain::serve(hello, None, hello_handler(), shutdown.clone());
-    let upstream = async { upstream.await.context("the hello upstream ended") };
+    let upstream = async {
+        upstream.await;
+        Ok(())
+    };
     tokio::try_join!(server.run(shutdown.clone()), upstream, narrator, stop_on_signal(shutdown.clone())).map(|_| ())
 }
 

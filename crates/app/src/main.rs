@@ -2,6 +2,7 @@
 
 mod admin;
 mod ca;
+mod check;
 mod cli;
 mod demo;
 mod dial;
@@ -17,7 +18,7 @@ use cli::{Cli, Command, LogFormat, LogLevel, Refused};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// 0: done. 1: could not do it. 2: wrong usage.
+/// 0: done. 1: could not do it (of `check`: something is wrong). 2: wrong usage (of `check`: could not look).
 fn main() -> ExitCode {
     let cli = match Cli::parse_arguments() {
         Ok(cli) => cli,
@@ -36,7 +37,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // `{:#}` is the whole chain in one line.
             anstream::eprintln!("error: {}", format!("{error:#}").replace('\n', " "));
-            ExitCode::FAILURE
+            ExitCode::from(if matches!(cli.command, Command::Check(_)) { 2 } else { 1 })
         }
     }
 }
@@ -45,6 +46,9 @@ fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
     match &cli.command {
         Command::Run(arguments) => {
             logging::start(arguments.log_format, arguments.log_level);
+            for flag in &arguments.without_effect {
+                tracing::info!(flag, "accepted, has no effect here");
+            }
             run::run(arguments)?;
         }
         Command::Demo(arguments) => {
@@ -54,6 +58,10 @@ fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Ca(arguments) => {
             logging::start(LogFormat::Text, LogLevel::Info);
             ca::ca(arguments)?;
+        }
+        Command::Check(arguments) => {
+            logging::start(LogFormat::Text, LogLevel::Warn);
+            return check::check(arguments).map(|is_fine| ExitCode::from(u8::from(!is_fine)));
         }
         Command::Version => anstream::println!("jamul {}", env!("CARGO_PKG_VERSION")),
     }

@@ -120,10 +120,13 @@ impl Options {
     }
 }
 
-/// IPv6 any takes IPv4 too where the machine has both; where it has no IPv6, IPv4 any.
+/// Every address of this machine; sockets of one family do not take the other.
 fn any_address() -> Vec<IpAddr> {
-    let has_ipv6 = std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
-    vec![if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() }]
+    let mut addresses: Vec<IpAddr> = vec![Ipv4Addr::UNSPECIFIED.into()];
+    if std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok() {
+        addresses.push(Ipv6Addr::UNSPECIFIED.into());
+    }
+    addresses
 }
 
 fn key(flag: &str, text: &str) -> anyhow::Result<ObjectKey> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
-use jamul_acme::transport::{BoxFuture, Transport, TransportError};
+use jamul_acme::{BoxFuture, Transport, TransportError};
 use jamul_controllers::{Transports, Trust};
 use rustls::ClientConfig;
 
@@ -40,9 +40,16 @@ struct Embedded {
 }
 
 impl HyperTransports {
-    /// `extra_root`: host:port of the embedded CA and its root in PEM.
-    pub(crate) fn new(extra_root: Option<(String, Vec<u8>)>) -> Self {
-        Self { embedded: extra_root.map(|(authority, root)| Embedded { authority, root }) }
+    /// `extra_root`: host:port (or URL) of the embedded CA and its root in PEM.
+    ///
+    /// # Errors
+    /// A place or a root that is none.
+    pub(crate) fn new(extra_root: Option<(String, Vec<u8>)>) -> anyhow::Result<Self> {
+        let Some((place, root)) = extra_root else { return Ok(Self { embedded: None }) };
+        let place: Uri = place.parse().with_context(|| format!("{place:?} is no place of an ACME CA"))?;
+        let authority = place.authority().context("the embedded ACME CA has no address")?.to_string();
+        dial::client_config(Anchors::Pem(&root)).context("the root of the embedded ACME CA cannot be used")?;
+        Ok(Self { embedded: Some(Embedded { authority, root }) })
     }
 
     fn anchors<'a>(&'a self, trust: &'a Trust) -> Anchors<'a> {
@@ -108,8 +115,6 @@ impl HyperTransport {
 pub(crate) struct Place {
     pub(crate) is_tls: bool,
     pub(crate) host: String,
-    /// As written.
-    pub(crate) explicit_port: Option<u16>,
     /// As written, or the scheme's.
     pub(crate) port: u16,
 }
@@ -129,24 +134,15 @@ impl Place {
         let explicit_port = url.port_u16();
         ensure!(explicit_port.is_some() == url.port().is_some(), "{url} has no usable port");
         let port = explicit_port.unwrap_or(if is_tls { 443 } else { 80 });
-        Ok(Self { is_tls, host: host.to_owned(), explicit_port, port })
+        Ok(Self { is_tls, host: host.to_owned(), port })
     }
 }
 
-/// An answer to [`get`].
-#[derive(Clone, Debug)]
-pub(crate) struct Fetched {
-    pub(crate) status: u16,
-    pub(crate) body: Vec<u8>,
-    /// The server's certificate, DER.
-    pub(crate) leaf: Vec<u8>,
-}
-
-/// Asks `url` at `connect_to`, whatever its name resolves to, and believes only `root_pem`.
+/// Asks `url` at `connect_to`, whatever its name resolves to, and believes only `root_pem`. Gives status and body.
 ///
 /// # Errors
 /// No verified connection, or no whole answer within 30 s.
-pub(crate) async fn get(url: &str, root_pem: &[u8], connect_to: SocketAddr) -> anyhow::Result<Fetched> {
+pub(crate) async fn get(url: &str, root_pem: &[u8], connect_to: SocketAddr) -> anyhow::Result<(u16, Vec<u8>)> {
     let request = Request::get(url).body(Vec::new()).with_context(|| format!("{url} is no URL"))?;
     let place = Place::parse(request.uri())?;
     ensure!(place.is_tls, "expected an https URL, found {url}");
@@ -154,10 +150,8 @@ pub(crate) async fn get(url: &str, root_pem: &[u8], connect_to: SocketAddr) -> a
     let fetch = async {
         let stream = dial::connect(&[connect_to], CONNECT).await?;
         let stream = dial::handshake(config, &place.host, stream, CONNECT).await?;
-        let chain = stream.get_ref().1.peer_certificates();
-        let leaf = chain.and_then(<[_]>::first).context("the server showed no certificate")?.to_vec();
         let (parts, body) = dial::exchange(stream, request, MAX_BODY, Overflow::Refuse).await?.into_parts();
-        Ok(Fetched { status: parts.status.as_u16(), body, leaf })
+        Ok((parts.status.as_u16(), body))
     };
     tokio::time::timeout(CONNECT, fetch).await.with_context(|| format!("{url} did not answer in time"))?
 }
@@ -172,7 +166,8 @@ mod tests {
 
     #[test]
     fn only_the_embedded_ca_is_trusted_by_its_root() {
-        let transports = HyperTransports::new(Some(("127.0.0.1:14000".to_owned(), b"root".to_vec())));
+        let embedded = Embedded { authority: "127.0.0.1:14000".to_owned(), root: b"root".to_vec() };
+        let transports = HyperTransports { embedded: Some(embedded) };
         let (own, other) = (trust("https://127.0.0.1:14000/directory"), trust("https://127.0.0.1:14001/directory"));
         assert!(matches!(transports.anchors(&own), Anchors::Pem(b"root")));
         assert!(matches!(transports.anchors(&other), Anchors::System));
@@ -183,7 +178,8 @@ mod tests {
     #[test]
     fn a_bundle_without_certificates_is_refused() {
         let trust = Trust { ca_bundle: Some(b"nothing".to_vec()), ..trust("https://acme.example/") };
-        assert!(HyperTransports::new(None).transport(&trust).is_err());
+        let transports = HyperTransports { embedded: None };
+        assert!(transports.transport(&trust).is_err());
     }
 
     #[test]

@@ -15,6 +15,8 @@ pub mod policy;
 pub mod request;
 pub mod secret;
 pub mod shim;
+#[cfg(test)]
+mod testing;
 
 pub use note::Note;
 pub use plan::{Backoff, Inputs, Plan, PlanError, Step, plan};

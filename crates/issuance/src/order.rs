@@ -146,3 +146,6 @@ pub fn challenge_for(
         status: Default::default(),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,6 +18,11 @@ use crate::note::Note;
 use crate::policy::{self, Violation};
 use crate::{keys, secret};
 
+/// Annotations of a Certificate that its requests do not get: they are for the tools that apply files, which would
+/// take the requests for their own.
+const NOT_COPIED: [&str; 4] =
+    ["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.argoproj.io/", "jamul.dev/source"];
+
 /// What was observed.
 #[derive(Debug)]
 pub struct Inputs<'a> {
@@ -58,7 +63,7 @@ impl Backoff {
     pub fn after(&self, attempts: i32) -> SignedDuration {
         let doublings = u32::try_from(attempts.saturating_sub(1).clamp(0, 30)).unwrap_or(0);
         let factor = 2_i32.checked_pow(doublings).unwrap_or(i32::MAX);
-        self.min.checked_mul(factor).unwrap_or(self.max).clamp(self.min, self.max)
+        self.min.checked_mul(factor).unwrap_or(self.max).min(self.max).max(self.min)
     }
 }
 
@@ -108,10 +113,11 @@ pub enum PlanError {
 pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner::new(inputs);
     planner.trigger();
-    if planner.is_issuing() {
-        planner.issue()?;
-    } else {
+    if !planner.is_issuing() {
         planner.tidy();
+    } else if inputs.is_secret_owner {
+        // Somebody may have set Issuing on a Certificate that must not write the Secret: it waits for its turn.
+        planner.issue()?;
     }
     planner.readiness();
     Ok(planner.finish())
@@ -121,6 +127,8 @@ struct Planner<'a> {
     inputs: &'a Inputs<'a>,
     status: CertificateStatus,
     steps: Vec<Step>,
+    /// What only a stored status makes safe: done after it.
+    afterwards: Vec<Step>,
     wake: Option<Timestamp>,
     /// The target Secret as it will be after the steps.
     secret: Option<Secret>,
@@ -134,6 +142,7 @@ impl<'a> Planner<'a> {
             inputs,
             status: inputs.certificate.status.clone().unwrap_or_default(),
             steps: Vec::new(),
+            afterwards: Vec::new(),
             wake: None,
             secret: inputs.secret.cloned(),
             now: Time(now),
@@ -211,6 +220,7 @@ impl<'a> Planner<'a> {
                 None => return Ok(()),
             },
         };
+        self.status.next_private_key_secret_name = Some(secret::next_key_name(self.inputs.certificate));
         match request {
             Some(request) if self.fits_key(request, &key) && self.fits_spec(request) => self.observe(request, &key, next)?,
             Some(request) => {
@@ -222,11 +232,20 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// A request that failed before this issuance began.
+    /// A request that came to its end before this issuance began, and was not good enough then: it failed, or what
+    /// was issued could not be used.
     fn is_stale(&self, request: &CertificateRequest) -> bool {
+        let Some(status) = &request.status else { return false };
         let began = condition::find(&self.status.conditions, "Issuing").and_then(|c| c.last_transition_time.clone());
-        let failed = request.status.as_ref().and_then(|status| status.failure_time.clone());
-        began.zip(failed).is_some_and(|(began, failed)| failed < began)
+        if began.zip(status.failure_time.clone()).is_some_and(|(began, failed)| failed < began) {
+            return true;
+        }
+        let ends = ["Denied", "InvalidRequest", "Ready"];
+        let ended = ends.iter().filter_map(|type_| condition::find(&status.conditions, type_));
+        let ended = ended.filter(|condition| condition.is_true()).filter_map(|c| c.last_transition_time.as_ref());
+        // Whole seconds: this is what a stored time keeps.
+        let failed = self.status.last_failure_time.as_ref().map(|failed| failed.0.as_second());
+        failed.zip(ended.map(|time| time.0.as_second()).min()).is_some_and(|(failed, ended)| ended <= failed)
     }
 
     fn fits_key(&self, request: &CertificateRequest, key: &PrivateKey) -> bool {
@@ -256,7 +275,11 @@ impl<'a> Planner<'a> {
             Some(_) => {
                 let message = "User intervention required: existing private key in Secret does not match requirements \
                                on Certificate resource, and rotationPolicy Never forbids a new one";
-                self.announce(Note::warning("CannotRegenerateKey", message));
+                let issuing = condition::find(&self.status.conditions, "Issuing");
+                if issuing.is_none_or(|issuing| issuing.reason != "CannotRegenerateKey") {
+                    self.set_condition(Condition::new("Issuing", true, "CannotRegenerateKey", message));
+                    self.announce(Note::warning("CannotRegenerateKey", message));
+                }
                 return Ok(None);
             }
             None => {
@@ -267,7 +290,6 @@ impl<'a> Planner<'a> {
         };
         let stored = secret::next_key(certificate, &key).map_err(PlanError::EncodeKey)?;
         self.steps.push(Step::StoreNextKey(stored));
-        self.status.next_private_key_secret_name = Some(secret::next_key_name(certificate));
         Ok(Some(key))
     }
 
@@ -279,7 +301,7 @@ impl<'a> Planner<'a> {
         };
         let name = format!("{}-{revision}", certificate.metadata.name.as_deref().unwrap_or_default());
         let mut annotations = certificate.metadata.annotations.clone().unwrap_or_default();
-        annotations.retain(|key, _| !key.starts_with("kubectl.kubernetes.io/") && !key.starts_with("jamul.dev/source"));
+        annotations.retain(|key, _| !NOT_COPIED.iter().any(|prefix| key.starts_with(prefix)));
         for (annotation, value) in [
             (names::CERTIFICATE_NAME, certificate.metadata.name.clone().unwrap_or_default()),
             (names::CERTIFICATE_REVISION, revision.to_string()),
@@ -392,7 +414,8 @@ impl<'a> Planner<'a> {
     fn forget_next_key(&mut self) {
         self.status.next_private_key_secret_name = None;
         if let Some(next_key) = self.inputs.next_key {
-            self.steps.push(Step::DeleteSecret(next_key.key()));
+            // A crash between the two must not find an issuance under way without its key: it would ask again.
+            self.afterwards.push(Step::DeleteSecret(next_key.key()));
         }
     }
 
@@ -426,6 +449,7 @@ impl<'a> Planner<'a> {
         if self.inputs.certificate.status.as_ref() != Some(&self.status) {
             self.steps.push(Step::SetStatus(self.status));
         }
+        self.steps.append(&mut self.afterwards);
         Plan { steps: self.steps, wake: self.wake }
     }
 }
@@ -437,3 +461,6 @@ fn revision_of(request: &CertificateRequest) -> Option<i64> {
 fn csr(request: &CertificateRequest) -> Option<Csr> {
     Csr::from_pem(std::str::from_utf8(&request.spec.request.0).ok()?).ok()
 }
+
+#[cfg(test)]
+mod tests;

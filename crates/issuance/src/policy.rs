@@ -7,7 +7,7 @@ use jamul_api::core::Secret;
 use jamul_api::issuer::IssuerRef;
 use jamul_api::names;
 use jamul_api::{CertificateRequest, Object};
-use jamul_pki::{Certificate as X509, Csr, PrivateKey, San};
+use jamul_pki::{Certificate as X509, Csr, PrivateKey, San, Subject};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{duration, keys};
@@ -167,7 +167,7 @@ pub fn changed_fields(spec: &CertificateSpec, request: &CertificateRequest, csr:
     if wanted != found {
         changed.push("spec.dnsNames");
     }
-    if *csr.subject() != keys::subject(spec) {
+    if sorted(csr.subject().clone()) != sorted(keys::subject(spec)) {
         changed.push("spec.subject");
     }
     if request.spec.is_ca != spec.is_ca {
@@ -188,6 +188,24 @@ pub fn changed_fields(spec: &CertificateSpec, request: &CertificateRequest, csr:
     changed
 }
 
+/// A request keeps the values of each attribute as a set (X.501 section 9.3): their order is lost.
+fn sorted(mut subject: Subject) -> Subject {
+    for values in [
+        &mut subject.organizations,
+        &mut subject.countries,
+        &mut subject.organizational_units,
+        &mut subject.localities,
+        &mut subject.provinces,
+        &mut subject.street_addresses,
+        &mut subject.postal_codes,
+    ] {
+        values.sort();
+        values.dedup();
+    }
+    subject
+}
+
+/// Without a request to compare, the names of the certificate itself count; a common name counts as a DNS name.
 fn names_violation(spec: &CertificateSpec, pair: &KeyPair) -> Option<Violation> {
     let leaf = pair.chain.first()?;
     let mut wanted: BTreeSet<String> = keys::sans(spec).ok()?.iter().map(san_text).collect();
@@ -198,10 +216,10 @@ fn names_violation(spec: &CertificateSpec, pair: &KeyPair) -> Option<Violation> 
     if let Some(name) = &leaf.subject().common_name {
         found.insert(format!("DNS:{name}"));
     }
-    if wanted.is_subset(&found) && keys::sans(spec).ok()?.len() <= found.len() {
-        return None;
-    }
-    Some(Violation::new("SecretMismatch", format!("Secret's certificate is for {found:?}, spec asks for {wanted:?}")))
+    let folded = |names: &BTreeSet<String>| names.iter().map(|name| name.to_ascii_lowercase()).collect::<BTreeSet<_>>();
+    (folded(&wanted) != folded(&found)).then(|| {
+        Violation::new("SecretMismatch", format!("Secret's certificate is for {found:?}, spec asks for {wanted:?}"))
+    })
 }
 
 fn san_text(san: &San) -> String {

@@ -117,3 +117,6 @@ fn wait(request: &CertificateRequest, reason: &str, message: String, now: Timest
 fn set(status: CertificateRequestStatus, note: Option<Note>) -> RequestStep {
     RequestStep::SetStatus(Box::new(status), note)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,7 @@
 //! The access log: one line per exchange to standard output, as log pipelines of ingress-nginx read it.
 //!
-//! Workers fill buffers; one thread writes them. An exchange never waits for whoever reads standard output: if
-//! the writer falls behind, lines are lost and counted.
+//! Workers fill buffers; one thread writes them. An exchange never waits for whoever reads standard output:
+//! if the writer falls behind, lines are lost and counted.
 
 use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
@@ -76,8 +76,14 @@ impl AccessLog {
         }
     }
 
+    /// The runtime is about to end: from here on lines wait for [`Drop`], not for a task.
+    pub(crate) fn close(&self) {
+        self.is_flush_due.set(true);
+        self.flush();
+    }
+
     /// Hands over what there is.
-    pub(crate) fn flush(&self) {
+    fn flush(&self) {
         let lines = std::mem::take(&mut *self.buffer.borrow_mut());
         let Some(sink) = &self.sink else { return };
         if lines.is_empty() {
@@ -88,6 +94,12 @@ impl AccessLog {
             self.lost.set(self.lost.get() + count);
             tracing::warn!(lost = self.lost.get(), "access log lines lost: standard output is too slow");
         }
+    }
+}
+
+impl Drop for AccessLog {
+    fn drop(&mut self) {
+        self.flush();
     }
 }
 

@@ -30,8 +30,8 @@ const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
 
-/// The head that matching and filters see. Headers with `_` and `Proxy` are gone already: an upstream's CGI could take
-/// them for others (nginx's `underscores_in_headers off`; httpoxy).
+/// The head that matching and filters see. Headers with `_` and `Proxy` are gone already: an upstream's CGI
+/// could take them for others (nginx's `underscores_in_headers off`; httpoxy).
 ///
 /// # Errors
 /// [`Failure::BadHost`], [`Failure::BadRequest`].
@@ -148,7 +148,8 @@ pub(crate) fn request(
     Ok(request)
 }
 
-/// The request again, if it may be sent twice: it has no body and asks for nothing to happen (RFC 9110 section 9.2.2).
+/// The request again, if it may be sent twice: it has no body and twice is as good as once (RFC 9110
+/// section 9.2.2).
 pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
     if !matches!(request.body(), RequestBody::Empty) || !request.method().is_idempotent() {
         return None;

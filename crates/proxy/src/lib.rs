@@ -1,8 +1,8 @@
 //! The data plane: sockets, TLS, HTTP.
 //!
-//! [`Proxy::bind`] takes the ports, [`Proxy::run`] serves them from the current [`Snapshots`]. Each worker is a
-//! thread with its own runtime, listeners and connection pool; what workers share is read through the `ArcSwap`.
-//! One request is one exchange: `exchange.rs` tells its story, the other files are its steps.
+//! [`Proxy::bind`] takes the ports, [`Proxy::run`] serves them from the current [`Snapshots`]. Each worker is
+//! a thread with its own runtime, listeners and connection pool; what workers share is read through the
+//! `ArcSwap`. One request is one exchange: `exchange.rs` tells its story, the other files are its steps.
 
 pub mod metrics;
 pub mod plain;

@@ -32,7 +32,8 @@ pub(crate) fn bind_all(
     Ok(sockets)
 }
 
-/// Fails if another process listens there: with `SO_REUSEPORT` alone it would silently get half of the connections.
+/// Fails if another process listens there: with `SO_REUSEPORT` alone it would silently get half of our
+/// connections.
 fn probe(address: SocketAddr) -> io::Result<()> {
     if address.port() == 0 { Ok(()) } else { bind(address, Sharing::Nobody).map(drop) }
 }

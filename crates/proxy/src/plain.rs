@@ -36,7 +36,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Pause after an error of `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves http/1.1 on `listener`, with TLS if `tls` is given, until `shutdown`; then finishes what is in flight.
+/// Serves http/1.1 on `listener`, with TLS if `tls` is given, until `shutdown`; then finishes what is in
+/// flight.
 pub async fn serve(
     listener: TcpListener,
     tls: Option<ServerTls>,

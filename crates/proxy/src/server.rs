@@ -30,8 +30,8 @@ pub type Snapshots = Arc<ArcSwap<Snapshot>>;
 /// Why the proxy cannot start or go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ProxyError {
-    /// Another process listens there.
-    #[error("{address} is in use by another process; stop it or choose another port")]
+    /// Something listens there already.
+    #[error("{address} is in use already; stop what listens there or choose another port")]
     PortInUse {
         /// The address as configured.
         address: SocketAddr,
@@ -125,8 +125,8 @@ impl Proxy {
         Arc::clone(&self.metrics)
     }
 
-    /// Serves until `shutdown`, then lets exchanges in flight finish within the grace. Runs on any tokio runtime; the
-    /// work is done by threads of its own.
+    /// Serves until `shutdown`, then lets exchanges in flight finish within the grace. Runs on any tokio
+    /// runtime; the work is done by threads of its own.
     ///
     /// # Errors
     /// [`ProxyError::Worker`], [`ProxyError::WorkerEnded`]: the other workers have been told to stop.
@@ -229,7 +229,7 @@ impl WorkerStart {
             served = serving => served,
             () = worker.pool.sweep() => Ok(()),
         };
-        worker.log.flush();
+        worker.log.close();
         served
     }
 }

@@ -29,8 +29,8 @@ pub struct ProxySettings {
 /// Waits towards clients; defaults as nginx has them.
 #[derive(Clone, Copy, Debug)]
 pub struct Waits {
-    /// For a TLS handshake, and for the whole head of a request: 60 s. On an http/1.1 connection one timer does for
-    /// this and for [`Self::keep_alive`]; the longer one holds.
+    /// For a TLS handshake, and for the whole head of a request: 60 s. On an http/1.1 connection one timer
+    /// does for this and for [`Self::keep_alive`]; the longer one holds.
     pub header: Duration,
     /// Between two reads of a request body: 60 s.
     pub body: Duration,

@@ -100,7 +100,8 @@ pub(crate) fn is_h2<T>(stream: &ServerStream<T>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice())
 }
 
-/// Finds the certificate for a ClientHello; parsed keys are kept by fingerprint, so a new Snapshot costs nothing.
+/// Finds the certificate for a ClientHello; parsed keys are kept by fingerprint, so a new Snapshot costs
+/// nothing.
 struct CertResolver {
     snapshots: Snapshots,
     cache: RwLock<Cache>,
@@ -184,7 +185,8 @@ impl fmt::Debug for UpstreamTls {
 }
 
 impl UpstreamTls {
-    /// Accepts any certificate and sends no SNI: ingress-nginx's `proxy_ssl_verify off; proxy_ssl_server_name off`.
+    /// Accepts any certificate and sends no SNI: ingress-nginx's `proxy_ssl_verify off` and
+    /// `proxy_ssl_server_name off`.
     ///
     /// # Errors
     /// [`BadCertificate::Setup`].

@@ -87,7 +87,8 @@ impl Lease {
         Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: false })
     }
 
-    /// Sends `request` and waits for the response head. The waits of `timeouts` run between two signs of life.
+    /// Sends `request` and waits for the response head. The waits of `timeouts` run between two signs
+    /// of life.
     ///
     /// # Errors
     /// [`Broken`]: the upstream's failure, or the client's if its body ended the exchange.

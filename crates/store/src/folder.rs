@@ -4,6 +4,7 @@ mod document;
 mod ledger;
 mod source;
 mod state;
+mod view;
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -20,7 +20,7 @@ pub struct Memory {
     pub(crate) world: Arc<World>,
     pub(crate) events: Arc<Events>,
     pub(crate) clock: Clock,
-    /// Never any; kept so that whoever waits for them waits.
+    /// Of the manifests that were read into it, if any.
     pub(crate) diagnostics: Arc<watch::Sender<Vec<SourceDiagnostic>>>,
 }
 

@@ -29,4 +29,5 @@ mod upstreams;
 
 pub use change::{Change, ObjectChange};
 pub use settings::Settings;
+pub use tls::cert_entry;
 pub use translator::{Translator, Work};

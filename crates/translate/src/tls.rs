@@ -157,16 +157,17 @@ fn load(key: &ObjectKey, secret: Option<&Secret>) -> Result<Loaded, SecretFault>
         let message = format!("{} does not belong to the certificate in {}", names::TLS_KEY, names::TLS_CRT);
         return Err(SecretFault::invalid(message));
     }
-    let chain: Vec<Vec<u8>> = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
-    let private = private.pkcs8_der().to_vec();
-    let entry = CertEntry {
-        fingerprint: fingerprint(&chain, &private),
-        chain,
-        key: private,
-        source: key.to_string().into(),
-        not_after: leaf.not_after().as_second(),
-    };
+    let entry = cert_entry(&chain, &private, &key.to_string());
     Ok(Loaded { entry: Arc::new(entry), leaf })
+}
+
+/// The entry for a chain (leaf first) and the key that fits it; `source` names it for people.
+#[must_use]
+pub fn cert_entry(chain: &[Certificate], key: &PrivateKey, source: &str) -> CertEntry {
+    let not_after = chain.first().map_or(0, |leaf| leaf.not_after().as_second());
+    let chain: Vec<Vec<u8>> = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
+    let key = key.pkcs8_der().to_vec();
+    CertEntry { fingerprint: fingerprint(&chain, &key), chain, key, source: source.into(), not_after }
 }
 
 fn fingerprint(chain: &[Vec<u8>], key: &[u8]) -> [u8; 32] {

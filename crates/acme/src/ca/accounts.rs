@@ -75,7 +75,7 @@ impl Context<'_> {
         let page = Orders { orders: orders.by_ref().take(PAGE).collect() };
         let reply = Reply::json(StatusCode::OK, &page);
         Ok(match orders.next() {
-            Some(_) => reply.linked(&self.url(&Resource::Orders(account.id, from + PAGE)), "next"),
+            Some(_) => reply.linked(&self.url(&Resource::Orders(account.id.clone(), from + PAGE)), "next"),
             None => reply,
         })
     }

@@ -55,7 +55,7 @@ fn readable(resource: &Resource) -> Option<fn(&Context<'_>, StatusCode) -> Reply
     match resource {
         Resource::Directory => Some(|context, _| Reply::json(StatusCode::OK, &context.directory())),
         Resource::Root => Some(|context, _| {
-            Reply::text("application/x-pem-file", &context.authority.root().to_pem())
+            Reply::text("application/x-pem-file", &context.authority.root().to_pem().unwrap_or_default())
         }),
         Resource::NewNonce => Some(|_, status| Reply::empty(status)),
         Resource::NewAccount

@@ -66,7 +66,7 @@ fn certificate_record(chain: &[Certificate], order: &OrderRecord) -> Option<Cert
         order: order.id.clone(),
         account: order.account.clone(),
         identifiers: order.identifiers.clone(),
-        chain: Certificate::chain_to_pem(chain),
+        chain: Certificate::chain_to_pem(chain).ok()?,
         fingerprint: fingerprint(leaf.der()),
         not_after: leaf.not_after(),
         revoked: None,

@@ -44,6 +44,10 @@ pub fn sign(request: &CertificateRequest, name: &str, ca_secret: Option<&Secret>
         Err(note) => return Outcome::Pending(note),
     };
     let Some(ca) = chain.first() else { return Outcome::Pending(Note::warning("SecretInvalidData", "no certificate")) };
+    if ca.not_after() <= now {
+        let message = format!("the CA certificate in Secret {name:?} ended at {}; expected one that is valid", ca.not_after());
+        return Outcome::Pending(Note::warning("SecretInvalidData", message));
+    }
     let signed = Csr::from_pem(&String::from_utf8_lossy(&request.spec.request.0))
         .map_err(|error| error.to_string())
         .and_then(|csr| template(request, &csr, now))
@@ -56,13 +60,23 @@ pub fn sign(request: &CertificateRequest, name: &str, ca_secret: Option<&Secret>
         Ok(leaf) => {
             let between = chain.iter().filter(|certificate| !certificate.is_self_signed()).cloned();
             let issued: Vec<Certificate> = std::iter::once(leaf).chain(between).collect();
-            match (Certificate::chain_to_pem(&issued), chain.last().unwrap_or(ca).to_pem()) {
+            let root = root(ca_secret);
+            let known = chain.last().unwrap_or(ca);
+            let top = if known.is_self_signed() { known } else { root.as_ref().unwrap_or(known) };
+            match (Certificate::chain_to_pem(&issued), top.to_pem()) {
                 (Ok(chain), Ok(top)) => Outcome::Issued { chain, ca: Some(top) },
                 (Err(error), _) | (_, Err(error)) => Outcome::Refused(Note::warning("SigningError", error.to_string())),
             }
         }
         Err(error) => Outcome::Refused(Note::warning("SigningError", error)),
     }
+}
+
+/// The root that the CA's own issuer named in `ca.crt`, for a CA whose chain ends below it.
+fn root(ca_secret: Option<&Secret>) -> Option<Certificate> {
+    let pem = ca_secret?.data.as_ref()?.get(names::CA_CRT)?;
+    let chain = Certificate::chain_from_pem(&String::from_utf8_lossy(&pem.0)).ok()?;
+    chain.into_iter().find(Certificate::is_self_signed)
 }
 
 /// The certificate that a request asks for, valid from `now`.
@@ -87,3 +101,6 @@ pub(super) fn template(request: &CertificateRequest, csr: &Csr, now: Timestamp) 
         issuing_certificate_urls: Vec::new(),
     })
 }
+
+#[cfg(test)]
+mod tests;

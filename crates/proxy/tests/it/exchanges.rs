@@ -19,7 +19,8 @@ async fn a_request_reaches_its_origin_with_the_headers_of_ingress_nginx() {
     let stage = Stage::start(SnapshotBuilder::default().route("a.example", &[origin.address]));
     let response = send(
         stage.http,
-        "GET /p%20q?x=1 HTTP/1.1\r\nHost: A.example:8080\r\nConnection: close, x-hop\r\nX-Hop: 1\r\nProxy: evil\r\n\
+        "GET /p%20q?x=1 HTTP/1.1\r\nHost: A.example:8080\r\nConnection: close, x-hop\r\nX-Hop: 1\r\n\
+         Proxy: evil\r\n\
          X_Real_IP: evil\r\nX-Forwarded-For: 192.0.2.1\r\n\r\n",
     )
     .await;

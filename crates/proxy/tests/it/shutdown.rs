@@ -2,13 +2,14 @@
 
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jamul_proxy::{Proxy, ProxyError, ProxySettings};
 use jamul_routing::Snapshot;
 use tokio::net::TcpStream;
 
-use crate::clients::{exchange, status};
+use crate::clients::{exchange, get, status};
 use crate::origin::Origin;
 use crate::stage::{SnapshotBuilder, Stage};
 
@@ -32,6 +33,20 @@ async fn an_exchange_in_flight_is_finished_before_the_proxy_ends() {
     tokio::join!(finishing, stopping);
     (&mut stage.running).await.unwrap().unwrap();
     assert!(TcpStream::connect(stage.http).await.is_err());
+}
+
+#[tokio::test]
+async fn an_exchange_that_outlives_the_grace_is_cut() {
+    let origin = Origin::start("one").await;
+    let builder = SnapshotBuilder::default().route("a.example", &[origin.address]);
+    // With the access log, whose last line is written after the worker's runtime has ended.
+    let mut stage = Stage::start_with(builder, |settings| settings.grace = Duration::from_millis(20));
+    let address = stage.http;
+    let client = tokio::spawn(async move { get(address, "a.example", "/held").await });
+    origin.held.notified().await;
+    stage.shutdown.cancel();
+    (&mut stage.running).await.unwrap().unwrap();
+    assert_eq!(client.await.unwrap(), "");
 }
 
 #[test]

@@ -79,15 +79,14 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn start(builder: SnapshotBuilder) -> Self {
+        Self::start_with(builder, |settings| settings.access_log = false)
+    }
+
+    pub(crate) fn start_with(builder: SnapshotBuilder, change: impl FnOnce(&mut ProxySettings)) -> Self {
         let snapshots: Snapshots = Arc::new(ArcSwap::from_pointee(builder.0));
         let any = "127.0.0.1:0".parse().unwrap();
-        let settings = ProxySettings {
-            http: vec![any],
-            https: vec![any],
-            workers: 1,
-            access_log: false,
-            ..Default::default()
-        };
+        let mut settings = ProxySettings { http: vec![any], https: vec![any], ..Default::default() };
+        change(&mut settings);
         let proxy = Proxy::bind(settings, Arc::clone(&snapshots)).unwrap();
         let shutdown = CancellationToken::new();
         Self {

@@ -98,6 +98,14 @@ impl Sources {
         is_different
     }
 
+    /// Reads these files, wherever they are.
+    pub(super) fn scan_files(&mut self, files: &[PathBuf], now: Timestamp) {
+        for full in files {
+            let path = full.display().to_string();
+            self.files.entry(path.clone()).or_default().refresh(&path, full, now);
+        }
+    }
+
     /// What the files say: the first path in order wins an object.
     pub(super) fn wanted(&self) -> Wanted {
         let mut wanted = Wanted { diagnostics: self.diagnostics.clone(), ..Wanted::default() };

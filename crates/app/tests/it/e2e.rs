@@ -1,0 +1,189 @@
+//! The built binary as a process, judged by programs that are not ours: curl, Pebble, certbot.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod stage;
+
+use std::fs;
+use std::net::TcpListener;
+use std::process::Command;
+use std::time::Duration;
+
+use jamul_api::core::ByteString;
+use tempfile::TempDir;
+
+use stage::{Blog, PATIENCE, Process, free_addresses, listens, peer};
+
+#[test]
+fn demo_plays_the_story_to_the_first_verified_answer() {
+    let dir = TempDir::new().unwrap();
+    let demo = Process::jamul(["demo", "--once", "--dir", dir.path().to_str().unwrap()]);
+    let (status, output) = demo.end(Duration::from_secs(70));
+    assert!(status.success(), "{output}");
+    for step in ["account ", "order ", "challenge ", "validation ", "certificate ", "-> 200", "curl --cacert"]
+    {
+        assert!(output.contains(step), "no {step:?} in:\n{output}");
+    }
+    assert!(dir.path().join("state/acme-ca/root.pem").is_file());
+}
+
+#[test]
+fn folder_becomes_https_and_a_restart_goes_on_with_the_same_certificate() {
+    let blog = Blog::new(None);
+    let inside = ["--acme-ca".to_owned(), blog.ca.to_string()];
+    let inside = inside.each_ref().map(String::as_str);
+    let root = blog.state().join("acme-ca/root.pem");
+
+    let mut run = blog.run(&inside);
+    let issued = run.until("a certificate in the Secret", || blog.certificate());
+    assert_eq!(blog.until_served(&mut run, &root), "hello");
+
+    // Plain http leads to https, and challenges that nobody expects are not answered.
+    let location = blog.curl(&blog.http_url("/a?b=c"), &root, "\n%{http_code} %{redirect_url}");
+    assert!(location.ends_with(&format!("\n308 {}", blog.https_url("/a?b=c"))), "{location}");
+
+    // A file that does not parse is reported by name; what was good stays.
+    blog.write("ingress.yaml", "kind: [Ingress\n");
+    run.until("a diagnostic that names the file", || {
+        blog.diagnostics().contains("ingress.yaml").then_some(())
+    });
+    assert_eq!(blog.get(&blog.https_url("/"), &root), (200, "hello".to_owned()));
+
+    run.terminate();
+    let (status, output) = run.end(PATIENCE);
+    assert!(status.success(), "{output}");
+
+    let mut again = blog.run(&inside);
+    blog.until_served(&mut again, &root);
+    let served = blog.curl(&blog.https_url("/"), &root, "\n%{certs}");
+    let leaf = |text: &str| {
+        let from = text.find("-----BEGIN").unwrap();
+        text[from..].split_inclusive("-----END CERTIFICATE-----").next().unwrap().to_owned()
+    };
+    assert_eq!(leaf(&served), leaf(&issued));
+    assert_eq!(blog.certificate().unwrap(), issued);
+}
+
+#[test]
+fn second_process_on_the_same_state_is_refused() {
+    let (first, mut second) = (Blog::new(None), Blog::new(None));
+    let mut run = first.run(&[]);
+    run.until("the state is locked", || first.is_ready().then_some(()));
+    second.share_state_of(&first);
+    let state = first.state();
+    refused(second.run(&[]), &format!("the state folder {} is in use by another process", state.display()));
+}
+
+#[test]
+fn port_in_use_is_refused_by_its_address() {
+    let blog = Blog::new(None);
+    let taken = TcpListener::bind(("127.0.0.1", blog.http_port())).unwrap();
+    refused(blog.run(&[]), &format!("{} is in use already", taken.local_addr().unwrap()));
+}
+
+#[test]
+fn missing_manifests_folder_is_refused() {
+    let blog = Blog::new(None);
+    fs::remove_dir_all(blog.manifests()).unwrap();
+    let expected = format!("could not read the manifests folder {}", blog.manifests().display());
+    refused(blog.run(&[]), &expected);
+}
+
+#[test]
+fn state_that_cannot_be_a_folder_is_refused() {
+    let blog = Blog::new(None);
+    // Not by permissions: the superuser, as whom tests may run, has all of them.
+    fs::write(blog.state(), "").unwrap();
+    refused(blog.run(&[]), &format!("could not use {} of the state folder", blog.state().display()));
+}
+
+/// Ends with exit status 1 and one line of standard error that says `why`.
+fn refused(process: Process, why: &str) {
+    let (status, output) = process.end(PATIENCE);
+    assert_eq!(status.code(), Some(1), "{output}");
+    let errors: Vec<&str> = output.lines().filter(|line| line.starts_with("error: ")).collect();
+    assert!(matches!(errors.as_slice(), [line] if line.contains(why)), "no {why:?} in:\n{output}");
+}
+
+#[test]
+fn blog_folder_gets_its_certificate_from_pebble() {
+    let (Some(pebble), Some(dns)) = (peer("JAMUL_PEBBLE"), peer("JAMUL_CHALLTESTSRV")) else { return };
+    let [directory, management, dns_server, dns_management, unused] = free_addresses();
+    let blog = Blog::new(Some(&format!("https://{directory}/dir")));
+
+    // Pebble's own certificate, which the Issuer trusts by its caBundle.
+    let dir = TempDir::new().unwrap();
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+    let (own_file, key_file, config) =
+        (dir.path().join("cert.pem"), dir.path().join("key.pem"), dir.path().join("config"));
+    fs::write(&own_file, own.cert.pem()).unwrap();
+    fs::write(&key_file, own.signing_key.serialize_pem()).unwrap();
+    let settings = serde_json::json!({"pebble": {
+        "listenAddress": directory.to_string(),
+        "managementListenAddress": management.to_string(),
+        "certificate": own_file,
+        "privateKey": key_file,
+        "httpPort": blog.http_port(),
+        "tlsPort": unused.port(),
+        "ocspResponderURL": "",
+        "externalAccountBindingRequired": false,
+        "retryAfter": {"authz": 1, "order": 1},
+        "keyAlgorithm": "ecdsa",
+    }});
+    fs::write(&config, settings.to_string()).unwrap();
+    let bundle = serde_json::to_value(ByteString(own.cert.pem().into_bytes())).unwrap();
+    let issuer =
+        blog.read("issuer.yaml").replace("    email:", &format!("    caBundle: {bundle}\n    email:"));
+    blog.write("issuer.yaml", &issuer);
+
+    let mut command = Command::new(dns);
+    command.arg("-dnsserver").arg(dns_server.to_string()).arg("-management").arg(dns_management.to_string());
+    command.args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""]);
+    // Nothing but DNS is wanted of it.
+    command.args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""]);
+    let mut dns = Process::start(command);
+    dns.until("the DNS answers", || listens(dns_management).then_some(()));
+    let mut command = Command::new(pebble);
+    command.arg("-config").arg(&config).arg("-dnsserver").arg(dns_server.to_string());
+    command.env("PEBBLE_VA_NOSLEEP", "1");
+    let mut pebble = Process::start(command);
+    pebble.until("Pebble listens", || (listens(directory) && listens(management)).then_some(()));
+
+    let mut run = blog.run(&[]);
+    run.until("a certificate in the Secret", || blog.certificate());
+    let root = dir.path().join("root.pem");
+    fs::write(&root, blog.curl(&format!("https://{management}/roots/0"), &own_file, "")).unwrap();
+    assert_eq!(blog.until_served(&mut run, &root), "hello");
+}
+
+#[test]
+fn certbot_gets_a_certificate_from_the_ca() {
+    let Some(certbot) = peer("JAMUL_CERTBOT") else { return };
+    let [listen, http01] = free_addresses();
+    let (state, client) = (TempDir::new().unwrap(), TempDir::new().unwrap());
+    let (address, port) = (listen.to_string(), http01.port().to_string());
+    let folder = state.path().to_str().unwrap();
+    let mut ca = Process::jamul(["ca", "--listen", &address, "--state", folder, "--http01-port", &port]);
+    ca.until("the CA listens", || listens(listen).then_some(()));
+
+    let mut command = Command::new(certbot);
+    command.args([
+        "certonly",
+        "--standalone",
+        "--non-interactive",
+        "--agree-tos",
+        "--email",
+        "admin@example.com",
+    ]);
+    command.args(["--http-01-address", "127.0.0.1", "--http-01-port", &port, "-d", "name.localhost"]);
+    command.arg("--server").arg(format!("https://{listen}/directory"));
+    for folder in ["--config-dir", "--work-dir", "--logs-dir"] {
+        command.arg(folder).arg(client.path());
+    }
+    command.env("REQUESTS_CA_BUNDLE", state.path().join("root.pem")).env("NO_PROXY", "*");
+    let (status, output) = Process::start(command).end(Duration::from_secs(60));
+    assert!(status.success(), "certbot: {output}\nCA: {}", ca.output());
+    let chain = fs::read_to_string(client.path().join("live/name.localhost/fullchain.pem")).unwrap();
+    let chain = jamul_pki::Certificate::chain_from_pem(&chain).unwrap();
+    assert_eq!(chain.first().unwrap().dns_names().collect::<Vec<_>>(), ["name.localhost"]);
+}
