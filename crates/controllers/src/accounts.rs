@@ -50,7 +50,7 @@ pub(crate) async fn register(
     }
     let client = client(context, issuer).await?;
     let contact: Vec<String> = if email.is_empty() { Vec::new() } else { vec![format!("mailto:{email}")] };
-    let session = client.register(&key, &contact, None).await.map_err(|error| from_client(&error))?;
+    let session = client.register(&key, &contact, true, None).await.map_err(|error| from_client(&error))?;
     Ok(AcmeIssuerStatus {
         uri: session.account_url().to_owned(),
         last_registered_email: email,
@@ -146,8 +146,8 @@ async fn account_key(context: &Context, issuer: &AcmeIssuer, namespace: &str) ->
                 type_: Some("Opaque".to_owned()),
                 ..Secret::default()
             });
-            let pem = ByteString(private.to_pem(KeyEncoding::Pkcs1).into_bytes());
-            secret.data.get_or_insert_default().insert(data_key.to_owned(), pem);
+            let pem = private.to_pem(KeyEncoding::Pkcs1).map_err(|error| refuse(chain(&error)))?;
+            secret.data.get_or_insert_default().insert(data_key.to_owned(), ByteString(pem.into_bytes()));
             context.store.apply(secret).await.map_err(AccountError::Store)?;
             private
         }

@@ -118,7 +118,7 @@ async fn present(context: &Context, challenge: &Challenge) -> Result<(), Retry> 
 async fn prove(session: &Session, challenge: &Challenge) -> Result<Option<(State, String)>, ClientError> {
     let mut accepted = false;
     for wait in POLLS {
-        let authorization = session.authorization(&challenge.spec.authorization_url).await?.body;
+        let authorization = session.authorization(&challenge.spec.authorization_url).await?.object;
         let ours = authorization.challenges.iter().find(|candidate| candidate.url == challenge.spec.url);
         match authorization.status {
             AuthorizationStatus::Pending => {}

@@ -1,6 +1,6 @@
 //! Issuers and ClusterIssuers: whether they can sign.
 
-use jamul_api::core::{Metadata, Secret};
+use jamul_api::core::Secret;
 use jamul_api::issuer::{AcmeIssuerStatus, IssuerRef, IssuerSpec, IssuerStatus};
 use jamul_api::{ClusterIssuer, Issuer, Object, ObjectKey};
 use jamul_issuance::issuer::{self, IssuerKind};

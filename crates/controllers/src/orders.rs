@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use jamul_acme::client::{ClientError, Session};
-use jamul_acme::identifier::Identifier;
-use jamul_acme::wire::{self, OrderStatus as WireStatus};
+use jamul_acme::wire::{self, Identifier, OrderStatus as WireStatus};
 use jamul_api::acme::{AcmeAuthorization, AcmeChallenge, OrderStatus, State};
 use jamul_api::core::{ByteString, Time};
 use jamul_api::issuer::AcmeIssuer;
@@ -54,7 +53,7 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
             OrderAction::FetchAuthorizations => authorizations(&session, &mut status).await.map(|()| None),
             OrderAction::CreateChallenges(missing) => {
                 for (authorization, challenge, solver) in missing {
-                    let answer = session.key_authorization(&challenge.token);
+                    let answer = session.key().key_authorization(&challenge.token);
                     let challenge = order::challenge_for(&order, &authorization, &challenge, &solver, answer);
                     let message = format!("Created Challenge resource {} for domain {:?}", challenge.key(), challenge.spec.dns_name);
                     context.store.apply(challenge).await?;
@@ -118,19 +117,18 @@ fn fail(status: &mut OrderStatus, state: State, reason: String, now: Timestamp) 
 }
 
 async fn create(session: &Session, order: &Order, status: &mut OrderStatus, now: Timestamp) -> Result<(), ClientError> {
-    let dns = order.spec.dns_names.iter().map(|name| Identifier::dns(name.as_str()));
-    let ips = order.spec.ip_addresses.iter().filter_map(|text| text.parse().ok()).map(Identifier::ip);
+    let names = order.spec.dns_names.iter().chain(&order.spec.ip_addresses);
     let lifetime = order.spec.duration.as_deref().and_then(|text| duration::parse(text).ok());
     let request = wire::NewOrder {
-        identifiers: dns.chain(ips).collect(),
+        identifiers: names.map(|name| Identifier::from_host(name)).collect(),
         not_after: lifetime.and_then(|lifetime| now.checked_add(lifetime).ok()),
         profile: Some(order.spec.profile.clone()).filter(|profile| !profile.is_empty()),
         ..wire::NewOrder::default()
     };
     let answer = session.new_order(&request).await?;
     status.url = answer.url;
-    take(status, &answer.body);
-    status.authorizations = answer.body.authorizations.iter().map(|url| AcmeAuthorization { url: url.clone(), ..Default::default() }).collect();
+    take(status, &answer.object);
+    status.authorizations = answer.object.authorizations.iter().map(|url| AcmeAuthorization { url: url.clone(), ..Default::default() }).collect();
     // Pending until the authorizations were looked at, whatever the server says: they may be valid already.
     status.state = Some(State::Pending);
     Ok(())
@@ -156,8 +154,8 @@ async fn authorizations(session: &Session, status: &mut OrderStatus) -> Result<(
         if !authorization.identifier.is_empty() {
             continue;
         }
-        let found = session.authorization(&authorization.url).await?.body;
-        authorization.identifier = found.identifier.value.trim_start_matches("*.").to_owned();
+        let found = session.authorization(&authorization.url).await?.object;
+        authorization.identifier = found.identifier.to_string().trim_start_matches("*.").to_owned();
         authorization.wildcard = found.wildcard;
         authorization.initial_state = Some(crate::challenges::state_of(found.status));
         authorization.challenges = found
@@ -166,7 +164,7 @@ async fn authorizations(session: &Session, status: &mut OrderStatus) -> Result<(
             .map(|challenge| AcmeChallenge {
                 url: challenge.url.clone(),
                 token: challenge.token.clone().unwrap_or_default(),
-                type_: challenge.r#type.to_string(),
+                type_: challenge.kind.to_string(),
             })
             .collect();
     }
@@ -180,13 +178,13 @@ async fn refresh(
     now: Timestamp,
 ) -> Result<Option<Timestamp>, ClientError> {
     let answer = session.order(&status.url).await?;
-    take(status, &answer.body);
-    if answer.body.status == WireStatus::Invalid {
+    take(status, &answer.object);
+    if answer.object.status == WireStatus::Invalid {
         let refused = challenges.iter().find(|challenge| challenge.status.state == Some(State::Invalid));
         let reason = refused.map_or_else(|| status.reason.clone(), |challenge| challenge.status.reason.clone());
         fail(status, State::Invalid, reason, now);
     }
-    let waits = answer.body.status == WireStatus::Pending;
+    let waits = answer.object.status == WireStatus::Pending;
     Ok(if waits { now.checked_add(NEXT_LOOK).ok() } else { None })
 }
 
@@ -198,7 +196,7 @@ async fn finalize(session: &Session, order: &Order, status: &mut OrderStatus) ->
         return Ok(());
     };
     let answer = session.finalize(&status.finalize_url, csr.der()).await?;
-    take(status, &answer.body);
+    take(status, &answer.object);
     Ok(())
 }
 
@@ -210,7 +208,7 @@ async fn download(
 ) -> Result<Option<Timestamp>, ClientError> {
     for wait in POLLS {
         let answer = session.order(&status.url).await?;
-        match (answer.body.status, &answer.body.certificate) {
+        match (answer.object.status, &answer.object.certificate) {
             (WireStatus::Valid, Some(url)) => {
                 let chains = session.certificate(url).await?;
                 let chain = preferred(&chains, &issuer.preferred_chain).unwrap_or_default();
@@ -220,11 +218,11 @@ async fn download(
             }
             (WireStatus::Processing | WireStatus::Valid, _) => tokio::time::sleep(wait).await,
             (WireStatus::Pending | WireStatus::Ready, _) => {
-                take(status, &answer.body);
+                take(status, &answer.object);
                 return Ok(None);
             }
             (WireStatus::Invalid, _) => {
-                take(status, &answer.body);
+                take(status, &answer.object);
                 let reason = status.reason.clone();
                 fail(status, State::Invalid, reason, now);
                 return Ok(None);
@@ -237,7 +235,7 @@ async fn download(
 /// The chain whose topmost certificate was issued by `common_name`, else the default one.
 fn preferred(chains: &[String], common_name: &str) -> Option<String> {
     let matches = |chain: &&String| {
-        let top = X509::chain_from_pem(chain).ok().and_then(|chain| chain.last().and_then(X509::issuer_common_name));
+        let top = X509::chain_from_pem(chain).ok().and_then(|chain| chain.last().and_then(X509::issuer_common_name).map(str::to_owned));
         !common_name.is_empty() && top.as_deref() == Some(common_name)
     };
     chains.iter().find(matches).or(chains.first()).cloned()
