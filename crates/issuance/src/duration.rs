@@ -7,7 +7,11 @@ use jiff::SignedDuration;
 /// # Errors
 /// The value and what was expected.
 pub fn parse(text: &str) -> Result<SignedDuration, String> {
-    let refuse = || format!("{text:?} is not a duration; expected hours, minutes and seconds such as \"2160h\" or \"1h30m\"");
+    let refuse = || {
+        format!(
+            "{text:?} is not a duration; expected hours, minutes and seconds such as \"2160h\" or \"1h30m\""
+        )
+    };
     let mut rest = text.trim();
     if rest.is_empty() {
         return Err(refuse());

@@ -24,11 +24,13 @@ pub enum IssuerKind {
 /// None or several are set, or one that Jamul does not sign for.
 pub fn validate(spec: &IssuerSpec) -> Result<IssuerKind, Note> {
     match (&spec.acme, &spec.ca, &spec.self_signed) {
-        (Some(acme), None, None) if acme.server.is_empty() => {
-            Err(Note::warning("InvalidConfig", "spec.acme.server is empty; expected the URL of an ACME directory"))
-        }
+        (Some(acme), None, None) if acme.server.is_empty() => Err(Note::warning(
+            "InvalidConfig",
+            "spec.acme.server is empty; expected the URL of an ACME directory",
+        )),
         (Some(acme), None, None) if acme.private_key_secret_ref.name.is_empty() => {
-            let message = "spec.acme.privateKeySecretRef.name is empty; expected the name of the account key's Secret";
+            let message =
+                "spec.acme.privateKeySecretRef.name is empty; expected the name of the account key's Secret";
             Err(Note::warning("InvalidConfig", message))
         }
         (Some(_), None, None) => Ok(IssuerKind::Acme),
@@ -39,7 +41,10 @@ pub fn validate(spec: &IssuerSpec) -> Result<IssuerKind, Note> {
             let message = format!("spec has {found:?}; expected exactly one of acme, ca, selfSigned");
             Err(Note::warning("IssuerTypeMissing", message))
         }
-        _ => Err(Note::warning("InvalidConfig", "spec has several issuer types; expected exactly one of acme, ca, selfSigned")),
+        _ => Err(Note::warning(
+            "InvalidConfig",
+            "spec has several issuer types; expected exactly one of acme, ca, selfSigned",
+        )),
     }
 }
 

@@ -16,7 +16,9 @@ pub fn algorithm(spec: &CertificateSpec) -> Result<KeyAlgorithm, String> {
     };
     match (name, size.unwrap_or(0)) {
         ("" | "RSA", 0) => Ok(KeyAlgorithm::Rsa { bits: 2048 }),
-        ("" | "RSA", bits @ 2048..=8192) => Ok(KeyAlgorithm::Rsa { bits: usize::try_from(bits).unwrap_or(2048) }),
+        ("" | "RSA", bits @ 2048..=8192) => {
+            Ok(KeyAlgorithm::Rsa { bits: usize::try_from(bits).unwrap_or(2048) })
+        }
         ("ECDSA", 0 | 256) => Ok(KeyAlgorithm::EcdsaP256),
         ("ECDSA", 384) => Ok(KeyAlgorithm::EcdsaP384),
         ("ECDSA", 521) => Ok(KeyAlgorithm::EcdsaP521),
@@ -55,7 +57,10 @@ pub fn usages(names: &[String], is_ca: bool) -> Result<Vec<Usage>, String> {
             .map_err(|_| format!("spec.usages has {name:?}; expected names such as \"server auth\""))?;
         usages.push(usage);
     }
-    if is_ca && let Ok(usage) = Usage::parse("cert sign") && !usages.contains(&usage) {
+    if is_ca
+        && let Ok(usage) = Usage::parse("cert sign")
+        && !usages.contains(&usage)
+    {
         usages.push(usage);
     }
     Ok(usages)
@@ -68,8 +73,9 @@ pub fn usages(names: &[String], is_ca: bool) -> Result<Vec<Usage>, String> {
 pub fn sans(spec: &CertificateSpec) -> Result<Vec<San>, String> {
     let mut sans: Vec<San> = spec.dns_names.iter().cloned().map(San::Dns).collect();
     for text in &spec.ip_addresses {
-        let address: IpAddr =
-            text.parse().map_err(|_| format!("spec.ipAddresses has {text:?}; expected an IPv4 or IPv6 address"))?;
+        let address: IpAddr = text
+            .parse()
+            .map_err(|_| format!("spec.ipAddresses has {text:?}; expected an IPv4 or IPv6 address"))?;
         sans.push(San::Ip(address));
     }
     sans.extend(spec.uris.iter().cloned().map(San::Uri));
@@ -103,12 +109,19 @@ pub fn request(certificate: &Certificate, key: &PrivateKey) -> Result<String, St
     let spec = &certificate.spec;
     let sans = sans(spec)?;
     if sans.is_empty() && spec.common_name.is_empty() {
-        return Err("spec has no name; expected one of commonName, dnsNames, ipAddresses, uris, emailAddresses".to_owned());
+        return Err(
+            "spec has no name; expected one of commonName, dnsNames, ipAddresses, uris, emailAddresses"
+                .to_owned(),
+        );
     }
     let template = RequestTemplate {
         subject: subject(spec),
         sans,
-        usages: if spec.encode_usages_in_request == Some(false) { Vec::new() } else { usages(&spec.usages, spec.is_ca)? },
+        usages: if spec.encode_usages_in_request == Some(false) {
+            Vec::new()
+        } else {
+            usages(&spec.usages, spec.is_ca)?
+        },
         is_ca: spec.is_ca,
     };
     template.sign(key).and_then(|csr| csr.to_pem()).map_err(|error| error.to_string())

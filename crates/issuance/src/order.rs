@@ -56,7 +56,9 @@ pub fn next(order: &Order, challenges: &[Arc<Challenge>], solvers: &[Solver]) ->
             continue;
         }
         match solver_for(authorization, order, solvers) {
-            Some((challenge, solver)) => missing.push((authorization.clone(), challenge.clone(), solver.clone())),
+            Some((challenge, solver)) => {
+                missing.push((authorization.clone(), challenge.clone(), solver.clone()))
+            }
             None => return OrderAction::Fail(no_solver(authorization)),
         }
     }
@@ -101,16 +103,16 @@ fn solver_for<'a>(
 
 fn score(solver: &Solver, name: &str, order: &Order) -> Option<(bool, usize, usize)> {
     let Some(selector) = &solver.selector else { return Some((false, 0, 0)) };
-    let has_labels = selector.match_labels.iter().all(|(label, value)| order.label(label) == Some(value.as_str()));
+    let has_labels =
+        selector.match_labels.iter().all(|(label, value)| order.label(label) == Some(value.as_str()));
     let names_match = selector.dns_names.is_empty() || selector.dns_names.iter().any(|wanted| wanted == name);
     let zone = selector.dns_zones.iter().filter(|zone| {
         name == zone.as_str() || name.strip_suffix(zone.as_str()).is_some_and(|rest| rest.ends_with('.'))
     });
     let zone = zone.map(|zone| zone.split('.').count()).max();
     let zones_match = selector.dns_zones.is_empty() || zone.is_some();
-    (has_labels && names_match && zones_match).then(|| {
-        (!selector.dns_names.is_empty(), zone.unwrap_or(0), selector.match_labels.len())
-    })
+    (has_labels && names_match && zones_match)
+        .then(|| (!selector.dns_names.is_empty(), zone.unwrap_or(0), selector.match_labels.len()))
 }
 
 /// The Challenge object for one authorization; its name follows from the order and the token.
@@ -124,7 +126,8 @@ pub fn challenge_for(
 ) -> Challenge {
     let base: String = order.metadata.name.as_deref().unwrap_or_default().chars().take(52).collect();
     let text = format!("{} {}", authorization.url, challenge.token);
-    let hash = text.bytes().fold(0x811c_9dc5_u32, |hash, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(byte));
+    let hash =
+        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(byte));
     Challenge {
         metadata: ObjectMeta {
             name: Some(format!("{}-{hash}", base.trim_end_matches('-'))),

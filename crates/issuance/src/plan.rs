@@ -130,6 +130,8 @@ struct Planner<'a> {
     /// What only a stored status makes safe: done after it.
     afterwards: Vec<Step>,
     wake: Option<Timestamp>,
+    /// Whether this plan began the issuance.
+    is_new: bool,
     /// The target Secret as it will be after the steps.
     secret: Option<Secret>,
     now: Time,
@@ -144,6 +146,7 @@ impl<'a> Planner<'a> {
             steps: Vec::new(),
             afterwards: Vec::new(),
             wake: None,
+            is_new: false,
             secret: inputs.secret.cloned(),
             now: Time(now),
         }
@@ -189,6 +192,7 @@ impl<'a> Planner<'a> {
         }
         self.set_condition(Condition::new("Issuing", true, violation.reason, violation.message.clone()));
         self.announce(Note::normal("Issuing", violation.message));
+        self.is_new = true;
     }
 
     /// When the back-off ends; a spec that changed since the failure ends it at once.
@@ -199,18 +203,25 @@ impl<'a> Planner<'a> {
         {
             return None;
         }
-        failed.0.checked_add(self.inputs.backoff.after(self.status.failed_issuance_attempts.unwrap_or(1))).ok()
+        failed
+            .0
+            .checked_add(self.inputs.backoff.after(self.status.failed_issuance_attempts.unwrap_or(1)))
+            .ok()
     }
 
     fn fits_spec(&self, request: &CertificateRequest) -> bool {
-        csr(request).is_some_and(|csr| policy::changed_fields(&self.inputs.certificate.spec, request, &csr).is_empty())
+        csr(request).is_some_and(|csr| {
+            policy::changed_fields(&self.inputs.certificate.spec, request, &csr).is_empty()
+        })
     }
 
     /// While issuing: the next key, the request, and what came of it.
     fn issue(&mut self) -> Result<(), PlanError> {
         let next = self.revision() + 1;
         let request = self.request(next).filter(|request| !self.is_stale(request));
-        if request.is_none() && let Some(stale) = self.request(next) {
+        if request.is_none()
+            && let Some(stale) = self.request(next)
+        {
             self.steps.push(Step::DeleteRequest(stale.key()));
         }
         let key = match self.next_key() {
@@ -222,7 +233,9 @@ impl<'a> Planner<'a> {
         };
         self.status.next_private_key_secret_name = Some(secret::next_key_name(self.inputs.certificate));
         match request {
-            Some(request) if self.fits_key(request, &key) && self.fits_spec(request) => self.observe(request, &key, next)?,
+            Some(request) if self.fits_key(request, &key) && self.fits_spec(request) => {
+                self.observe(request, &key, next)?
+            }
             Some(request) => {
                 self.steps.push(Step::DeleteRequest(request.key()));
                 self.create_request(next, &key);
@@ -236,14 +249,19 @@ impl<'a> Planner<'a> {
     /// was issued could not be used.
     fn is_stale(&self, request: &CertificateRequest) -> bool {
         let Some(status) = &request.status else { return false };
-        let began = condition::find(&self.status.conditions, "Issuing").and_then(|c| c.last_transition_time.clone());
+        let began =
+            condition::find(&self.status.conditions, "Issuing").and_then(|c| c.last_transition_time.clone());
         if began.zip(status.failure_time.clone()).is_some_and(|(began, failed)| failed < began) {
             return true;
         }
+        if !self.is_new {
+            return false;
+        }
         let ends = ["Denied", "InvalidRequest", "Ready"];
         let ended = ends.iter().filter_map(|type_| condition::find(&status.conditions, type_));
-        let ended = ended.filter(|condition| condition.is_true()).filter_map(|c| c.last_transition_time.as_ref());
-        // Whole seconds: this is what a stored time keeps.
+        let ended =
+            ended.filter(|condition| condition.is_true()).filter_map(|c| c.last_transition_time.as_ref());
+        // Not after the failure that this issuance follows; in whole seconds, since this is what a stored time keeps.
         let failed = self.status.last_failure_time.as_ref().map(|failed| failed.0.as_second());
         failed.zip(ended.map(|time| time.0.as_second()).min()).is_some_and(|(failed, ended)| ended <= failed)
     }
@@ -266,10 +284,17 @@ impl<'a> Planner<'a> {
                 return Ok(None);
             }
         };
-        let reused = if keys::is_reused(&certificate.spec) { self.secret.as_ref().and_then(secret::key) } else { None };
+        let reused = if keys::is_reused(&certificate.spec) {
+            self.secret.as_ref().and_then(secret::key)
+        } else {
+            None
+        };
         let key = match reused {
             Some(key) if key.algorithm() == algorithm => {
-                self.announce(Note::normal("Reused", "Reusing private key stored in existing Secret resource"));
+                self.announce(Note::normal(
+                    "Reused",
+                    "Reusing private key stored in existing Secret resource",
+                ));
                 key
             }
             Some(_) => {
@@ -284,7 +309,10 @@ impl<'a> Planner<'a> {
             }
             None => {
                 let key = PrivateKey::generate(algorithm).map_err(PlanError::GenerateKey)?;
-                self.announce(Note::normal("Generated", "Stored new private key in temporary Secret resource"));
+                self.announce(Note::normal(
+                    "Generated",
+                    "Stored new private key in temporary Secret resource",
+                ));
                 key
             }
         };
@@ -333,10 +361,18 @@ impl<'a> Planner<'a> {
     }
 
     /// What came of the request.
-    fn observe(&mut self, request: &CertificateRequest, key: &PrivateKey, revision: i64) -> Result<(), PlanError> {
-        let conditions = request.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
+    fn observe(
+        &mut self,
+        request: &CertificateRequest,
+        key: &PrivateKey,
+        revision: i64,
+    ) -> Result<(), PlanError> {
+        let conditions =
+            request.status.as_ref().map(|status| status.conditions.as_slice()).unwrap_or_default();
         for refusal in ["Denied", "InvalidRequest"] {
-            if let Some(condition) = condition::find(conditions, refusal).filter(|condition| condition.is_true()) {
+            if let Some(condition) =
+                condition::find(conditions, refusal).filter(|condition| condition.is_true())
+            {
                 self.fail(&condition.reason, condition.message.clone());
                 return Ok(());
             }
@@ -350,7 +386,12 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    fn issued(&mut self, request: &CertificateRequest, key: &PrivateKey, revision: i64) -> Result<(), PlanError> {
+    fn issued(
+        &mut self,
+        request: &CertificateRequest,
+        key: &PrivateKey,
+        revision: i64,
+    ) -> Result<(), PlanError> {
         let pem = request.status.as_ref().and_then(|status| status.certificate.as_ref());
         let pem = pem.map(|pem| String::from_utf8_lossy(&pem.0).into_owned()).unwrap_or_default();
         let chain = match X509::chain_from_pem(&pem) {
@@ -373,7 +414,8 @@ impl<'a> Planner<'a> {
             return Ok(());
         }
         let certificate = self.inputs.certificate;
-        let target = secret::target(certificate, request, &chain, &pem, key, self.inputs.secret).map_err(PlanError::EncodeKey)?;
+        let target = secret::target(certificate, request, &chain, &pem, key, self.inputs.secret)
+            .map_err(PlanError::EncodeKey)?;
         self.steps.push(Step::StoreSecret(target.clone()));
         self.secret = Some(target);
         self.status.revision = Some(revision);
@@ -392,7 +434,9 @@ impl<'a> Planner<'a> {
         self.status.last_failure_time = Some(self.now.clone());
         let until = self.now.0.checked_add(self.inputs.backoff.after(attempts)).unwrap_or(self.now.0);
         self.wake = Some(until);
-        let message = format!("The certificate request has failed to complete and will be retried at {until}: {message}");
+        let message = format!(
+            "The certificate request has failed to complete and will be retried at {until}: {message}"
+        );
         self.set_condition(Condition::new("Issuing", false, reason, message.clone()));
         self.announce(Note::warning(reason, message));
     }
@@ -403,7 +447,8 @@ impl<'a> Planner<'a> {
             self.forget_next_key();
         }
         let limit = self.inputs.certificate.spec.revision_history_limit.unwrap_or(1).max(1);
-        let mut revisions: Vec<_> = self.inputs.requests.iter().filter_map(|r| Some((revision_of(r)?, r))).collect();
+        let mut revisions: Vec<_> =
+            self.inputs.requests.iter().filter_map(|r| Some((revision_of(r)?, r))).collect();
         revisions.retain(|(revision, _)| *revision <= self.revision());
         revisions.sort_by_key(|(revision, _)| std::cmp::Reverse(*revision));
         for (_, request) in revisions.into_iter().skip(usize::try_from(limit).unwrap_or(1)) {
@@ -423,7 +468,8 @@ impl<'a> Planner<'a> {
     fn readiness(&mut self) {
         let certificate = self.inputs.certificate;
         let violation = self.violation().filter(|violation| !violation.is_renewal());
-        let validity = policy::key_pair(certificate, self.secret.as_ref()).ok().and_then(|pair| pair.validity());
+        let validity =
+            policy::key_pair(certificate, self.secret.as_ref()).ok().and_then(|pair| pair.validity());
         self.status.not_before = validity.map(|(not_before, _)| Time(not_before));
         self.status.not_after = validity.map(|(_, not_after)| Time(not_after));
         let renewal = validity.map(|(from, to)| policy::renewal_time(from, to, &certificate.spec));

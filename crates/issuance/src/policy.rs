@@ -65,18 +65,25 @@ pub fn key_pair(certificate: &Certificate, secret: Option<&Secret>) -> Result<Ke
     let text = |key: &str| {
         let bytes = secret.data.as_ref().and_then(|data| data.get(key)).filter(|value| !value.0.is_empty());
         let bytes = bytes.ok_or_else(|| {
-            Violation::new("MissingData", format!("Issuing certificate as Secret {name:?} has no data {key:?}"))
+            Violation::new(
+                "MissingData",
+                format!("Issuing certificate as Secret {name:?} has no data {key:?}"),
+            )
         })?;
         Ok(String::from_utf8_lossy(&bytes.0).into_owned())
     };
     let (key, chain) = (text(names::TLS_KEY)?, text(names::TLS_CRT)?);
-    let key = PrivateKey::from_pem(&key)
-        .map_err(|error| Violation::new("InvalidKeyPair", format!("Secret {name:?}: tls.key cannot be read: {error}")))?;
+    let key = PrivateKey::from_pem(&key).map_err(|error| {
+        Violation::new("InvalidKeyPair", format!("Secret {name:?}: tls.key cannot be read: {error}"))
+    })?;
     let chain = X509::chain_from_pem(&chain).map_err(|error| {
         Violation::new("InvalidCertificate", format!("Secret {name:?}: tls.crt cannot be read: {error}"))
     })?;
     let Some(leaf) = chain.first() else {
-        return Err(Violation::new("InvalidCertificate", format!("Secret {name:?}: tls.crt holds no certificate")));
+        return Err(Violation::new(
+            "InvalidCertificate",
+            format!("Secret {name:?}: tls.crt holds no certificate"),
+        ));
     };
     if *leaf.public_key() != key.public_key() {
         let message = format!("Secret {name:?}: the key in tls.key does not fit the certificate in tls.crt");
@@ -112,8 +119,11 @@ fn annotations_violation(certificate: &Certificate, secret: &Secret) -> Option<V
     let any = [names::ISSUER_NAME, names::ISSUER_KIND, names::ISSUER_GROUP];
     if any.iter().any(|name| secret.annotation(name).is_some()) {
         let text = |name| secret.annotation(name).unwrap_or_default().to_owned();
-        let found =
-            IssuerRef { name: text(names::ISSUER_NAME), kind: text(names::ISSUER_KIND), group: text(names::ISSUER_GROUP) };
+        let found = IssuerRef {
+            name: text(names::ISSUER_NAME),
+            kind: text(names::ISSUER_KIND),
+            group: text(names::ISSUER_GROUP),
+        };
         if !found.same(wanted) {
             let message = format!(
                 "Issuing certificate as Secret was issued by {} {:?}, spec.issuerRef names {} {:?}",
@@ -126,7 +136,8 @@ fn annotations_violation(certificate: &Certificate, secret: &Secret) -> Option<V
         }
     } else {
         // Only the annotations that cert-manager writes make a Secret of somebody else's acceptable.
-        let message = "Issuing certificate as Secret has no issuer annotations: it was not issued for this Certificate";
+        let message =
+            "Issuing certificate as Secret has no issuer annotations: it was not issued for this Certificate";
         return Some(Violation::new("IncorrectIssuer", message));
     }
     let name = secret.annotation(names::CERTIFICATE_NAME)?;
@@ -139,11 +150,18 @@ fn key_violation(certificate: &Certificate, pair: &KeyPair) -> Option<Violation>
     let wanted = keys::algorithm(&certificate.spec).ok()?;
     let found = pair.key.algorithm();
     (wanted != found).then(|| {
-        Violation::new("SecretMismatch", format!("Existing private key is {found}, spec.privateKey asks for {wanted}"))
+        Violation::new(
+            "SecretMismatch",
+            format!("Existing private key is {found}, spec.privateKey asks for {wanted}"),
+        )
     })
 }
 
-fn request_violation(certificate: &Certificate, request: &CertificateRequest, key: &PrivateKey) -> Option<Violation> {
+fn request_violation(
+    certificate: &Certificate,
+    request: &CertificateRequest,
+    key: &PrivateKey,
+) -> Option<Violation> {
     let csr = match Csr::from_pem(&String::from_utf8_lossy(&request.spec.request.0)) {
         Ok(csr) => csr,
         Err(error) => return Some(Violation::new("InvalidCertificateRequest", error.to_string())),
@@ -154,7 +172,10 @@ fn request_violation(certificate: &Certificate, request: &CertificateRequest, ke
     }
     let changed = changed_fields(&certificate.spec, request, &csr);
     (!changed.is_empty()).then(|| {
-        Violation::new("RequestChanged", format!("Fields on existing CertificateRequest resource not up to date: {changed:?}"))
+        Violation::new(
+            "RequestChanged",
+            format!("Fields on existing CertificateRequest resource not up to date: {changed:?}"),
+        )
     })
 }
 
@@ -216,9 +237,14 @@ fn names_violation(spec: &CertificateSpec, pair: &KeyPair) -> Option<Violation> 
     if let Some(name) = &leaf.subject().common_name {
         found.insert(format!("DNS:{name}"));
     }
-    let folded = |names: &BTreeSet<String>| names.iter().map(|name| name.to_ascii_lowercase()).collect::<BTreeSet<_>>();
+    let folded = |names: &BTreeSet<String>| {
+        names.iter().map(|name| name.to_ascii_lowercase()).collect::<BTreeSet<_>>()
+    };
     (folded(&wanted) != folded(&found)).then(|| {
-        Violation::new("SecretMismatch", format!("Secret's certificate is for {found:?}, spec asks for {wanted:?}"))
+        Violation::new(
+            "SecretMismatch",
+            format!("Secret's certificate is for {found:?}, spec asks for {wanted:?}"),
+        )
     })
 }
 

@@ -3,8 +3,8 @@
 use jamul_api::condition::{self, Condition};
 use jamul_api::core::{ByteString, Time};
 use jamul_api::issuer::{IssuerSpec, IssuerStatus};
-use jamul_api::request::{CertificateRequest, CertificateRequestStatus};
 use jamul_api::names;
+use jamul_api::request::{CertificateRequest, CertificateRequestStatus};
 use jiff::Timestamp;
 
 use crate::issuer::{self, IssuerKind};
@@ -36,7 +36,10 @@ pub fn step(
         return RequestStep::Rest;
     }
     if is_true("Denied") {
-        return set(failed_as(request, "Denied", "The CertificateRequest was denied by an approval controller", now), None);
+        return set(
+            failed_as(request, "Denied", "The CertificateRequest was denied by an approval controller", now),
+            None,
+        );
     }
     if !is_true("Approved") {
         let message = "Certificate request has been approved by cert-manager.io";
@@ -82,7 +85,11 @@ pub fn issued(
 
 /// Status of a request that waits.
 #[must_use]
-pub fn pending(request: &CertificateRequest, message: impl Into<String>, now: Timestamp) -> CertificateRequestStatus {
+pub fn pending(
+    request: &CertificateRequest,
+    message: impl Into<String>,
+    now: Timestamp,
+) -> CertificateRequestStatus {
     let mut status = request.status.clone().unwrap_or_default();
     condition::set(&mut status.conditions, Condition::new("Ready", false, "Pending", message), &Time(now));
     status
@@ -90,7 +97,11 @@ pub fn pending(request: &CertificateRequest, message: impl Into<String>, now: Ti
 
 /// Status of a request that will never be signed.
 #[must_use]
-pub fn failed(request: &CertificateRequest, message: impl Into<String>, now: Timestamp) -> CertificateRequestStatus {
+pub fn failed(
+    request: &CertificateRequest,
+    message: impl Into<String>,
+    now: Timestamp,
+) -> CertificateRequestStatus {
     failed_as(request, "Failed", message, now)
 }
 

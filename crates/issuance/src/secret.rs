@@ -81,7 +81,11 @@ pub fn target(
     Ok(secret)
 }
 
-fn details(certificate: &Certificate, request: &CertificateRequest, chain: &[X509]) -> BTreeMap<String, String> {
+fn details(
+    certificate: &Certificate,
+    request: &CertificateRequest,
+    chain: &[X509],
+) -> BTreeMap<String, String> {
     let (mut dns, mut ips, mut uris) = (Vec::new(), Vec::new(), Vec::new());
     for san in chain.first().map(X509::sans).unwrap_or_default() {
         match san {

@@ -8,8 +8,8 @@ use jamul_api::core::{Ingress, ObjectMeta};
 use jamul_api::issuer::IssuerRef;
 use jamul_api::{Object, names};
 
-use crate::{duration, keys};
 use crate::note::Note;
+use crate::{duration, keys};
 
 /// The issuer for Ingresses that only say `kubernetes.io/tls-acme: "true"`.
 #[derive(Clone, Debug, Default)]
@@ -44,12 +44,14 @@ pub fn certificates(ingress: &Ingress, settings: &ShimSettings) -> Shim {
         let hosts = tls.hosts.clone().unwrap_or_default();
         let secret_name = tls.secret_name.clone().unwrap_or_default();
         if hosts.is_empty() || secret_name.is_empty() {
-            let message = format!("spec.tls[{index}] has no hosts or no secretName; expected both for a certificate");
+            let message =
+                format!("spec.tls[{index}] has no hosts or no secretName; expected both for a certificate");
             shim.warnings.push(Note::warning("BadConfig", message));
             continue;
         }
         if !seen.insert(secret_name.clone()) {
-            let message = format!("spec.tls names Secret {secret_name:?} twice; expected one entry with all its hosts");
+            let message =
+                format!("spec.tls names Secret {secret_name:?} twice; expected one entry with all its hosts");
             shim.warnings.push(Note::warning("BadConfig", message));
             shim.certificates.clear();
             return shim;
@@ -67,12 +69,13 @@ pub fn certificates(ingress: &Ingress, settings: &ShimSettings) -> Shim {
 pub fn needs_update(existing: &Certificate, wanted: &Certificate) -> bool {
     existing.metadata.labels.clone().unwrap_or_default() != wanted.metadata.labels.clone().unwrap_or_default()
         || !existing.spec.issuer_ref.same(&wanted.spec.issuer_ref)
-        || existing.spec != CertificateSpec {
-            // Both may differ by what an API server adds: defaults, and fields of a newer version.
-            issuer_ref: existing.spec.issuer_ref.clone(),
-            other: existing.spec.other.clone(),
-            ..wanted.spec.clone()
-        }
+        || existing.spec
+            != CertificateSpec {
+                // Both may differ by what an API server adds: defaults, and fields of a newer version.
+                issuer_ref: existing.spec.issuer_ref.clone(),
+                other: existing.spec.other.clone(),
+                ..wanted.spec.clone()
+            }
 }
 
 fn issuer(ingress: &Ingress, settings: &ShimSettings) -> Result<Option<IssuerRef>, String> {
@@ -86,13 +89,19 @@ fn issuer(ingress: &Ingress, settings: &ShimSettings) -> Result<Option<IssuerRef
     };
     let mut reference = match (issuer, cluster) {
         (Some(_), Some(_)) => {
-            return Err(format!("both {} and {} are set; expected one", names::ISSUER, names::CLUSTER_ISSUER));
+            return Err(format!(
+                "both {} and {} are set; expected one",
+                names::ISSUER,
+                names::CLUSTER_ISSUER
+            ));
         }
         (None, Some(_)) if kind.is_some() || group.is_some() => {
             return Err(format!("{} does not go with issuer-kind or issuer-group", names::CLUSTER_ISSUER));
         }
         (Some(name), None) => IssuerRef { name: name.to_owned(), kind: "Issuer".to_owned(), ..default },
-        (None, Some(name)) => IssuerRef { name: name.to_owned(), kind: "ClusterIssuer".to_owned(), ..default },
+        (None, Some(name)) => {
+            IssuerRef { name: name.to_owned(), kind: "ClusterIssuer".to_owned(), ..default }
+        }
         (None, None) => match ingress.annotation(names::TLS_ACME) {
             Some("1" | "t" | "T" | "TRUE" | "true" | "True") => default,
             Some(_) | None => return Ok(None),
@@ -101,7 +110,10 @@ fn issuer(ingress: &Ingress, settings: &ShimSettings) -> Result<Option<IssuerRef
     reference.kind = kind.map_or(reference.kind, str::to_owned);
     reference.group = group.map_or(reference.group, str::to_owned);
     if reference.name.is_empty() {
-        return Err("no issuer is named; expected cert-manager.io/issuer, or --default-issuer-name with tls-acme".to_owned());
+        return Err(
+            "no issuer is named; expected cert-manager.io/issuer, or --default-issuer-name with tls-acme"
+                .to_owned(),
+        );
     }
     Ok(Some(reference))
 }
@@ -112,14 +124,17 @@ fn certificate(
     secret_name: String,
     hosts: &[String],
 ) -> Result<Certificate, String> {
-    let (ips, names_of_hosts): (Vec<_>, Vec<_>) = hosts.iter().cloned().partition(|host| host.parse::<IpAddr>().is_ok());
+    let (ips, names_of_hosts): (Vec<_>, Vec<_>) =
+        hosts.iter().cloned().partition(|host| host.parse::<IpAddr>().is_ok());
     let text = |name: &str| ingress.annotation(name).map(str::to_owned);
     let list = |name: &str| -> Vec<String> {
         let items = ingress.annotation(name).unwrap_or_default().split(',').map(str::trim);
         items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
     };
     let checked = |name: &str| match text(name) {
-        Some(value) => duration::parse(&value).map(|_| Some(value)).map_err(|error| format!("{name}: {error}")),
+        Some(value) => {
+            duration::parse(&value).map(|_| Some(value)).map_err(|error| format!("{name}: {error}"))
+        }
         None => Ok(None),
     };
     let mut dns_names = names_of_hosts;
@@ -127,8 +142,11 @@ fn certificate(
     let mut ip_addresses = ips;
     ip_addresses.extend(list(names::IP_SANS));
     let usages = list("cert-manager.io/usages");
-    let usages =
-        if usages.is_empty() { vec!["digital signature".to_owned(), "key encipherment".to_owned()] } else { usages };
+    let usages = if usages.is_empty() {
+        vec!["digital signature".to_owned(), "key encipherment".to_owned()]
+    } else {
+        usages
+    };
     let mut labels = ingress.metadata.labels.clone();
     if let Some(labels) = &mut labels {
         labels.remove("applyset.kubernetes.io/part-of");

@@ -104,7 +104,7 @@ impl PublicKey {
     /// The key with these numbers.
     ///
     /// # Errors
-    /// They are no key of that kind.
+    /// They are no key of that kind, or an RSA key below 2048 bits.
     pub fn from_components(components: &PublicComponents) -> Result<Self, KeyError> {
         let (oid, parameters, bits) = match components {
             PublicComponents::Rsa { modulus, exponent } => {
@@ -122,7 +122,16 @@ impl PublicKey {
             algorithm: AlgorithmIdentifierOwned { oid, parameters },
             subject_public_key: BitString::from_bytes(&bits).map_err(KeyError::Encode)?,
         };
-        Self::from_spki_der(&info.to_der().map_err(KeyError::Encode)?)
+        let key = Self::from_spki_der(&info.to_der().map_err(KeyError::Encode)?)?;
+        match key.algorithm() {
+            // Nothing verifies with shorter ones (NIST SP 800-131A).
+            KeyAlgorithm::Rsa { bits } if bits < 2048 => Err(KeyError::InvalidPublicKey(key.algorithm())),
+            KeyAlgorithm::Rsa { .. }
+            | KeyAlgorithm::EcdsaP256
+            | KeyAlgorithm::EcdsaP384
+            | KeyAlgorithm::EcdsaP521
+            | KeyAlgorithm::Ed25519 => Ok(key),
+        }
     }
 
     /// Checks a JWS signature: `r || s` for ECDSA, RS256 for RSA, EdDSA for Ed25519 (RFC 7518 section 3, RFC 8037).

@@ -65,6 +65,29 @@ fn folder_becomes_https_and_a_restart_goes_on_with_the_same_certificate() {
 }
 
 #[test]
+fn kill_while_an_order_is_under_way_costs_no_second_order() {
+    let blog = Blog::new(None);
+    let inside = ["--acme-ca".to_owned(), blog.ca.to_string()];
+    let inside = inside.each_ref().map(String::as_str);
+    let names = |kind: &str| blog.objects(kind);
+
+    let mut run = blog.run(&inside);
+    let orders = run.until("an Order", || Some(names(ORDERS)).filter(|orders| !orders.is_empty()));
+    // SIGKILL: nothing can be written any more.
+    drop(run);
+    let was_issued = blog.certificate();
+
+    let mut again = blog.run(&inside);
+    again.until("a certificate in the Secret", || blog.certificate());
+    blog.until_served(&mut again, &blog.state().join("acme-ca/root.pem"));
+    assert_eq!(names(ORDERS), orders, "issued before the kill: {was_issued:?}");
+    assert_eq!(names(REQUESTS).len(), 1);
+}
+
+const ORDERS: &str = "orders.acme.cert-manager.io";
+const REQUESTS: &str = "certificaterequests.cert-manager.io";
+
+#[test]
 fn second_process_on_the_same_state_is_refused() {
     let (first, mut second) = (Blog::new(None), Blog::new(None));
     let mut run = first.run(&[]);

@@ -30,7 +30,9 @@ pub fn order_for(request: &CertificateRequest, issuer: &AcmeIssuer) -> Result<Or
     }
     let common_name = csr.subject().common_name.clone().unwrap_or_default();
     if !common_name.is_empty() && !dns.contains(&common_name) && !ips.contains(&common_name) {
-        let message = format!("The CSR PEM requests a commonName that is not present in the list of names: {common_name:?}");
+        let message = format!(
+            "The CSR PEM requests a commonName that is not present in the list of names: {common_name:?}"
+        );
         return Err(Note::warning("InvalidOrder", message));
     }
     let spec = OrderSpec {

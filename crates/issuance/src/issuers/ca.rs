@@ -19,7 +19,10 @@ const DEFAULT_DURATION: SignedDuration = SignedDuration::from_hours(2160);
 pub fn key_pair(name: &str, secret: Option<&Secret>) -> Result<(Vec<Certificate>, PrivateKey), Note> {
     let refuse = |message: String| Note::warning("ErrInvalidKeyPair", message);
     let secret = secret.ok_or_else(|| {
-        Note::warning("ErrGetKeyPair", format!("Error getting keypair for CA issuer: Secret {name:?} not found"))
+        Note::warning(
+            "ErrGetKeyPair",
+            format!("Error getting keypair for CA issuer: Secret {name:?} not found"),
+        )
     })?;
     let pem = secret.data.as_ref().and_then(|data| data.get(names::TLS_CRT));
     let pem = pem.ok_or_else(|| refuse(format!("Secret {name:?} has no {}", names::TLS_CRT)))?;
@@ -28,7 +31,9 @@ pub fn key_pair(name: &str, secret: Option<&Secret>) -> Result<(Vec<Certificate>
     let key = secret::key(secret).ok_or_else(|| refuse(format!("Secret {name:?} has no private key")))?;
     let Some(ca) = chain.first() else { return Err(refuse(format!("Secret {name:?} holds no certificate"))) };
     if !ca.is_ca() {
-        return Err(refuse(format!("the certificate in Secret {name:?} is not a CA; expected basic constraints CA:TRUE")));
+        return Err(refuse(format!(
+            "the certificate in Secret {name:?} is not a CA; expected basic constraints CA:TRUE"
+        )));
     }
     if *ca.public_key() != key.public_key() {
         return Err(refuse(format!("the key in Secret {name:?} does not fit its certificate")));
@@ -38,14 +43,25 @@ pub fn key_pair(name: &str, secret: Option<&Secret>) -> Result<(Vec<Certificate>
 
 /// Signs `request` with the key pair in `ca_secret`; never beyond the CA's own end.
 #[must_use]
-pub fn sign(request: &CertificateRequest, name: &str, ca_secret: Option<&Secret>, crls: &[String], now: Timestamp) -> Outcome {
+pub fn sign(
+    request: &CertificateRequest,
+    name: &str,
+    ca_secret: Option<&Secret>,
+    crls: &[String],
+    now: Timestamp,
+) -> Outcome {
     let (chain, key) = match key_pair(name, ca_secret) {
         Ok(pair) => pair,
         Err(note) => return Outcome::Pending(note),
     };
-    let Some(ca) = chain.first() else { return Outcome::Pending(Note::warning("SecretInvalidData", "no certificate")) };
+    let Some(ca) = chain.first() else {
+        return Outcome::Pending(Note::warning("SecretInvalidData", "no certificate"));
+    };
     if ca.not_after() <= now {
-        let message = format!("the CA certificate in Secret {name:?} ended at {}; expected one that is valid", ca.not_after());
+        let message = format!(
+            "the CA certificate in Secret {name:?} ended at {}; expected one that is valid",
+            ca.not_after()
+        );
         return Outcome::Pending(Note::warning("SecretInvalidData", message));
     }
     let signed = Csr::from_pem(&String::from_utf8_lossy(&request.spec.request.0))
@@ -65,7 +81,9 @@ pub fn sign(request: &CertificateRequest, name: &str, ca_secret: Option<&Secret>
             let top = if known.is_self_signed() { known } else { root.as_ref().unwrap_or(known) };
             match (Certificate::chain_to_pem(&issued), top.to_pem()) {
                 (Ok(chain), Ok(top)) => Outcome::Issued { chain, ca: Some(top) },
-                (Err(error), _) | (_, Err(error)) => Outcome::Refused(Note::warning("SigningError", error.to_string())),
+                (Err(error), _) | (_, Err(error)) => {
+                    Outcome::Refused(Note::warning("SigningError", error.to_string()))
+                }
             }
         }
         Err(error) => Outcome::Refused(Note::warning("SigningError", error)),
@@ -80,7 +98,11 @@ fn root(ca_secret: Option<&Secret>) -> Option<Certificate> {
 }
 
 /// The certificate that a request asks for, valid from `now`.
-pub(super) fn template(request: &CertificateRequest, csr: &Csr, now: Timestamp) -> Result<CertificateTemplate, String> {
+pub(super) fn template(
+    request: &CertificateRequest,
+    csr: &Csr,
+    now: Timestamp,
+) -> Result<CertificateTemplate, String> {
     let lifetime = match &request.spec.duration {
         Some(text) => duration::parse(text).map_err(|error| format!("spec.duration: {error}"))?,
         None => DEFAULT_DURATION,

@@ -24,7 +24,10 @@ pub fn sign(request: &CertificateRequest, key_secret: Option<&Secret>, now: Time
         return Outcome::Refused(Note::warning("MissingAnnotation", message));
     };
     let Some(key_secret) = key_secret else {
-        return Outcome::Pending(Note::normal("MissingSecret", format!("Referenced Secret {name:?} not found")));
+        return Outcome::Pending(Note::normal(
+            "MissingSecret",
+            format!("Referenced Secret {name:?} not found"),
+        ));
     };
     let Some(key) = secret::key(key_secret) else {
         let message = format!("Secret {name:?} holds no private key under {}", names::TLS_KEY);
@@ -35,10 +38,16 @@ pub fn sign(request: &CertificateRequest, key_secret: Option<&Secret>, now: Time
         Err(error) => return Outcome::Refused(Note::warning("ErrorGenerating", error.to_string())),
     };
     if *csr.public_key() != key.public_key() {
-        return Outcome::Refused(Note::warning("ErrorKeyMatch", format!("the key in Secret {name:?} is not the request's")));
+        return Outcome::Refused(Note::warning(
+            "ErrorKeyMatch",
+            format!("the key in Secret {name:?} is not the request's"),
+        ));
     }
     let signed = template(request, &csr, now).and_then(|template| {
-        template.self_sign(&key).and_then(|certificate| certificate.to_pem()).map_err(|error| error.to_string())
+        template
+            .self_sign(&key)
+            .and_then(|certificate| certificate.to_pem())
+            .map_err(|error| error.to_string())
     });
     match signed {
         Ok(pem) => Outcome::Issued { chain: pem.clone(), ca: Some(pem) },

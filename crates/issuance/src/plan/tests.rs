@@ -227,7 +227,8 @@ fn failures_back_off_1_2_and_4_hours_and_then_heal() {
         let issuing = world.condition("Issuing").unwrap();
         assert_eq!((issuing.is_true(), issuing.reason.as_str()), (false, "Failed"));
         assert!(issuing.message.contains("the CA says no"), "{issuing:?}");
-        let until = status.last_failure_time.unwrap().0.checked_add(SignedDuration::from_hours(hours)).unwrap();
+        let until =
+            status.last_failure_time.unwrap().0.checked_add(SignedDuration::from_hours(hours)).unwrap();
         assert_eq!(world.wake, Some(until));
         assert!(!world.secrets.contains_key("web-next-key"), "no key waits with the back-off");
         world.now = until.checked_sub(SignedDuration::from_secs(1)).unwrap();
@@ -241,7 +242,10 @@ fn failures_back_off_1_2_and_4_hours_and_then_heal() {
     }
     assert!(world.is_ready());
     let status = world.status();
-    assert_eq!((status.revision, status.failed_issuance_attempts, status.last_failure_time), (Some(1), None, None));
+    assert_eq!(
+        (status.revision, status.failed_issuance_attempts, status.last_failure_time),
+        (Some(1), None, None)
+    );
 }
 
 #[test]
@@ -400,7 +404,9 @@ fn a_secret_of_somebody_else_is_replaced() {
         let mut world = taken_over(annotations);
         let before = world.leaf();
         let reason = world.plan().steps.into_iter().find_map(|step| match step {
-            Step::SetStatus(status) => condition::find(&status.conditions, "Issuing").map(|c| c.reason.clone()),
+            Step::SetStatus(status) => {
+                condition::find(&status.conditions, "Issuing").map(|c| c.reason.clone())
+            }
             Step::StoreNextKey(_)
             | Step::DeleteSecret(_)
             | Step::CreateRequest(_)
@@ -485,7 +491,8 @@ fn a_next_key_or_a_request_for_another_key_is_replaced() {
 #[test]
 fn requests_do_not_inherit_what_tools_that_apply_files_wrote() {
     let mut wanted = certificate(&["web.example"]);
-    let annotations = ["kubectl.kubernetes.io/last", "argocd.argoproj.io/tracking-id", "fluxcd.io/sync", "team"];
+    let annotations =
+        ["kubectl.kubernetes.io/last", "argocd.argoproj.io/tracking-id", "fluxcd.io/sync", "team"];
     wanted.metadata.annotations = Some(annotations.map(|name| (name.to_owned(), "x".to_owned())).into());
     let world = World::issued(wanted);
     let found = world.requests["web-1"].metadata.annotations.clone().unwrap();

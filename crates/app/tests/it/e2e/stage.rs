@@ -244,6 +244,17 @@ impl Blog {
         Some(String::from_utf8(chain.0).unwrap())
     }
 
+    /// File names of the objects of `kind` in the state.
+    pub(crate) fn objects(&self, kind: &str) -> Vec<String> {
+        let Ok(files) = fs::read_dir(self.state().join("objects").join(kind).join("default")) else {
+            return Vec::new();
+        };
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| name.ends_with(".yaml")).collect();
+        names.sort();
+        names
+    }
+
     /// Whether the run says that it is ready.
     pub(crate) fn is_ready(&self) -> bool {
         self.ask("/readyz").is_some_and(|answer| answer.starts_with("HTTP/1.1 200"))
