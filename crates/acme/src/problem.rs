@@ -27,7 +27,7 @@ pub struct Problem {
     pub identifier: Option<Identifier>,
     /// One problem for each identifier it concerns.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub subproblems: Vec<Problem>,
+    pub subproblems: Vec<Self>,
     /// With `badSignatureAlgorithm`: what the CA would accept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub algorithms: Vec<String>,

@@ -64,7 +64,8 @@ impl Authority {
     /// # Errors
     /// Whatever of this cannot be had.
     pub(crate) fn open(settings: AuthoritySettings) -> anyhow::Result<Self> {
-        let AuthoritySettings { listen, state, names, validity, http01_port, tls_alpn01_port, dns } = settings;
+        let AuthoritySettings { listen, state, names, validity, http01_port, tls_alpn01_port, dns } =
+            settings;
         let listener = bind(listen).with_context(|| format!("the ACME CA cannot listen on {listen}"))?;
         let address = listener.local_addr().context("the ACME CA has no address")?;
         let prober = HttpProber::new(dns)?;
@@ -229,7 +230,8 @@ mod tests {
     #[test]
     fn the_certificate_covers_address_localhost_and_names_once() {
         let names = ["localhost".to_owned(), "CA.example".to_owned(), "10.0.0.1".to_owned()];
-        let sans: Vec<String> = sans(Ipv4Addr::LOCALHOST.into(), &names).iter().map(ToString::to_string).collect();
+        let sans: Vec<String> =
+            sans(Ipv4Addr::LOCALHOST.into(), &names).iter().map(ToString::to_string).collect();
         assert_eq!(sans, ["ca.example", "localhost", "10.0.0.1", "127.0.0.1"]);
     }
 }

@@ -41,16 +41,40 @@ pub(crate) struct RunArgs {
     #[arg(long, env = "JAMUL_STATE", value_name = "DIR")]
     pub(crate) state: Option<PathBuf>,
     /// Port for http
-    #[arg(long, env = "JAMUL_HTTP_PORT", default_value_t = 80, value_name = "PORT")]
+    #[arg(
+        long,
+        env = "JAMUL_HTTP_PORT",
+        default_value_t = 80,
+        value_parser = values::port,
+        value_name = "PORT"
+    )]
     pub(crate) http_port: u16,
     /// Port for https
-    #[arg(long, env = "JAMUL_HTTPS_PORT", default_value_t = 443, value_name = "PORT")]
+    #[arg(
+        long,
+        env = "JAMUL_HTTPS_PORT",
+        default_value_t = 443,
+        value_parser = values::port,
+        value_name = "PORT"
+    )]
     pub(crate) https_port: u16,
     /// Port for health, metrics and the API
-    #[arg(long, env = "JAMUL_HEALTHZ_PORT", default_value_t = 10254, value_name = "PORT")]
+    #[arg(
+        long,
+        env = "JAMUL_HEALTHZ_PORT",
+        default_value_t = 10254,
+        value_parser = values::port,
+        value_name = "PORT"
+    )]
     pub(crate) healthz_port: u16,
     /// Address to listen on; may repeat [default: all]
-    #[arg(long, env = "JAMUL_BIND_ADDRESS", value_delimiter = ',', value_name = "ADDR")]
+    #[arg(
+        long,
+        env = "JAMUL_BIND_ADDRESS",
+        value_delimiter = ',',
+        value_parser = values::address,
+        value_name = "ADDR"
+    )]
     pub(crate) bind_address: Vec<IpAddr>,
     /// Class of the Ingresses to serve
     #[arg(long, env = "JAMUL_INGRESS_CLASS", default_value = "nginx", value_name = "NAME")]
@@ -95,7 +119,7 @@ pub(crate) struct RunArgs {
     )]
     pub(crate) annotations_prefix: String,
     /// Run the private ACME CA inside, on this address
-    #[arg(long, env = "JAMUL_ACME_CA", value_name = "ADDR:PORT")]
+    #[arg(long, env = "JAMUL_ACME_CA", value_parser = values::socket, value_name = "ADDR:PORT")]
     pub(crate) acme_ca: Option<SocketAddr>,
     /// Threads that serve traffic [default: one per core]
     #[arg(long, env = "JAMUL_WORKERS", value_parser = values::workers, value_name = "N")]
@@ -135,22 +159,40 @@ pub(crate) struct DemoArgs {
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CaArgs {
     /// Address of the directory
-    #[arg(long, env = "JAMUL_LISTEN", value_name = "ADDR:PORT")]
+    #[arg(long, env = "JAMUL_LISTEN", value_parser = values::socket, value_name = "ADDR:PORT")]
     pub(crate) listen: SocketAddr,
     /// Folder with the keys of the CA, its accounts and orders
     #[arg(long, env = "JAMUL_STATE", value_name = "DIR")]
     pub(crate) state: PathBuf,
     /// Port that http-01 challenges are fetched from
-    #[arg(long, env = "JAMUL_HTTP01_PORT", default_value_t = 80, value_name = "PORT")]
+    #[arg(
+        long,
+        env = "JAMUL_HTTP01_PORT",
+        default_value_t = 80,
+        value_parser = values::port,
+        value_name = "PORT"
+    )]
     pub(crate) http01_port: u16,
     /// Port that https redirects of http-01 challenges go to
-    #[arg(long, env = "JAMUL_TLS_ALPN01_PORT", default_value_t = 443, value_name = "PORT")]
+    #[arg(
+        long,
+        env = "JAMUL_TLS_ALPN01_PORT",
+        default_value_t = 443,
+        value_parser = values::port,
+        value_name = "PORT"
+    )]
     pub(crate) tls_alpn01_port: u16,
     /// Name server to ask instead of the system's
-    #[arg(long, env = "JAMUL_DNS", value_name = "ADDR:PORT")]
+    #[arg(long, env = "JAMUL_DNS", value_parser = values::socket, value_name = "ADDR:PORT")]
     pub(crate) dns: Option<SocketAddr>,
     /// How long certificates hold
-    #[arg(long, env = "JAMUL_VALIDITY", default_value = "90d", value_parser = values::span, value_name = "SPAN")]
+    #[arg(
+        long,
+        env = "JAMUL_VALIDITY",
+        default_value = "90d",
+        value_parser = values::span,
+        value_name = "SPAN"
+    )]
     pub(crate) validity: Duration,
     /// Further name of this server in its own certificate; may repeat
     #[arg(
@@ -253,7 +295,8 @@ impl From<&clap::Error> for Refused {
         if !error.use_stderr() {
             return Self::Help(text);
         }
-        let lines = text.lines().map(str::trim).take_while(|line| !line.starts_with("Usage:"));
+        let lines =
+            text.lines().map(str::trim).take_while(|line| !HINTS.iter().any(|hint| line.starts_with(hint)));
         let lines: Vec<&str> = lines.filter(|line| !line.is_empty()).collect();
         if lines.first().is_some_and(|line| line.starts_with("error:")) {
             Self::Usage(lines.join(" "))
@@ -263,6 +306,9 @@ impl From<&clap::Error> for Refused {
         }
     }
 }
+
+/// What clap adds after what is wrong.
+const HINTS: [&str; 2] = ["Usage:", "For more information"];
 
 #[cfg(test)]
 mod tests {
@@ -292,7 +338,7 @@ mod tests {
     #[test]
     fn a_refusal_is_one_line_with_value_and_expectation() {
         for (arguments, words) in [
-            (["jamul", "run", "--http-port=http"], ["http", "--http-port"]),
+            (["jamul", "run", "--http-port=http"], ["'http'", "0 to 65535"]),
             (["jamul", "run", "--configmap=x"], ["'x'", "NAMESPACE/NAME"]),
             (["jamul", "run", "--log-format=xml"], ["'xml'", "text, json"]),
             (["jamul", "run", "--manifest=x"], ["--manifest", "--manifests"]),

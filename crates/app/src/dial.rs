@@ -1,5 +1,5 @@
-//! Requests of our own: where we connect to, whom we believe, how long we wait. One connection per request: ACME
-//! needs few, and each is judged anew.
+//! Requests of our own: where we connect to, whom we believe, how long we wait. One connection per request:
+//! ACME needs few, and each is judged anew.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
@@ -23,8 +23,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-/// The addresses of `host`, a literal, a name under `localhost` (which is this machine, RFC 6761 section 6.3) or
-/// what the system's resolver says; without those that [`is_refused`].
+/// The addresses of `host`, a literal, a name under `localhost` (which is this machine, RFC 6761 section 6.3)
+/// or what the system's resolver says; without those that [`is_refused`].
 ///
 /// # Errors
 /// No address, or only refused ones.
@@ -57,9 +57,12 @@ pub(crate) fn local(host: &str) -> Option<Vec<IpAddr>> {
 /// Nothing is left.
 pub(crate) fn allowed(host: &str, addresses: Vec<IpAddr>, port: u16) -> anyhow::Result<Vec<SocketAddr>> {
     ensure!(!addresses.is_empty(), "{host} has no address");
-    let (refused, allowed): (Vec<_>, Vec<_>) = addresses.into_iter().partition(|address| is_refused(*address));
+    let (refused, allowed): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| is_refused(*address));
     if let (Some(address), true) = (refused.first(), allowed.is_empty()) {
-        bail!("{host} is {address}, and addresses that are link-local, unspecified or multicast are never asked");
+        bail!(
+            "{host} is {address}, and addresses that are link-local, unspecified or multicast are never asked"
+        );
     }
     Ok(allowed.into_iter().map(|address| SocketAddr::new(address, port)).collect())
 }
@@ -68,11 +71,17 @@ pub(crate) fn allowed(host: &str, addresses: Vec<IpAddr>, port: u16) -> anyhow::
 pub(crate) fn is_refused(address: IpAddr) -> bool {
     match address.to_canonical() {
         IpAddr::V4(address) => {
-            address.is_link_local() || address.is_unspecified() || address.is_multicast() || address.is_broadcast()
+            address.is_link_local()
+                || address.is_unspecified()
+                || address.is_multicast()
+                || address.is_broadcast()
         }
         IpAddr::V6(address) => {
             let is_metadata = address.segments().starts_with(&METADATA);
-            address.is_unicast_link_local() || address.is_unspecified() || address.is_multicast() || is_metadata
+            address.is_unicast_link_local()
+                || address.is_unspecified()
+                || address.is_multicast()
+                || is_metadata
         }
     }
 }
@@ -89,8 +98,12 @@ pub(crate) async fn connect(addresses: &[SocketAddr], wait: Duration) -> anyhow:
     for address in addresses {
         match tokio::time::timeout(wait, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
-            Ok(Err(error)) => failure = anyhow::Error::new(error).context(format!("cannot connect to {address}")),
-            Err(_) => failure = anyhow::anyhow!("timeout after {} s during connect to {address}", wait.as_secs()),
+            Ok(Err(error)) => {
+                failure = anyhow::Error::new(error).context(format!("cannot connect to {address}"))
+            }
+            Err(_) => {
+                failure = anyhow::anyhow!("timeout after {} s during connect to {address}", wait.as_secs())
+            }
         }
     }
     Err(failure)
@@ -110,7 +123,9 @@ pub(crate) async fn handshake(
     let name = ServerName::try_from(host.to_owned()).with_context(|| format!("{host} is no name for TLS"))?;
     let handshake = TlsConnector::from(config).connect(name, stream);
     let handshake = tokio::time::timeout(wait, handshake).await;
-    handshake.with_context(|| format!("TLS with {host} took too long"))?.with_context(|| format!("TLS with {host} failed"))
+    handshake
+        .with_context(|| format!("TLS with {host} took too long"))?
+        .with_context(|| format!("TLS with {host} failed"))
 }
 
 /// One exchange over `io`. The request's URI is put into the form that http/1.1 wants, and a `Host` is added.
@@ -130,7 +145,10 @@ where
     let authority = request.uri().authority().context("the URL has no host")?.as_str().to_owned();
     let path = request.uri().path_and_query().map_or("/", |path| path.as_str()).to_owned();
     *request.uri_mut() = path.parse::<Uri>().context("the URL has no usable path")?;
-    request.headers_mut().entry(header::HOST).or_insert(authority.parse().context("the URL has no usable host")?);
+    request
+        .headers_mut()
+        .entry(header::HOST)
+        .or_insert(authority.parse().context("the URL has no usable host")?);
     request.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
     let (mut sender, connection) = http1::handshake(TokioIo::new(io)).await.context("no HTTP")?;
     let mut connection = pin!(connection);
@@ -274,7 +292,8 @@ mod tests {
 
     #[test]
     fn nobody_is_sent_to_a_metadata_service() {
-        let refused = ["169.254.169.254", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "fd00:ec2::254"];
+        let refused =
+            ["169.254.169.254", "fe80::1", "0.0.0.0", "::", "224.0.0.1", "ff02::1", "fd00:ec2::254"];
         let mapped = "::ffff:169.254.169.254";
         for address in refused.into_iter().chain([mapped]) {
             assert!(address.parse().is_ok_and(is_refused), "{address}");

@@ -1,5 +1,5 @@
-//! How the CA looks at proofs (RFC 8555 section 8.3): one GET where it says, by the rules that large CAs have. What
-//! an answer is worth and where redirects may lead is decided in `acme`.
+//! How the CA looks at proofs (RFC 8555 section 8.3): one GET where it says. What an answer is worth and
+//! where redirects may lead is decided in `acme`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -58,7 +58,8 @@ impl HttpProber {
             dial::exchange(stream, request, PROBE_BODY_LIMIT, Overflow::Cut).await
         };
         let answered = tokio::time::timeout(WAIT, answer).await;
-        let late = |_| ProbeError::Timeout(format!("timeout after connect, no answer within {} s", WAIT.as_secs()));
+        let late =
+            |_| ProbeError::Timeout(format!("timeout after connect, no answer within {} s", WAIT.as_secs()));
         let (parts, body) = answered.map_err(late)?.map_err(because)?.into_parts();
         let location = parts.headers.get(header::LOCATION);
         let location = location.map(|location| String::from_utf8_lossy(location.as_bytes()).into_owned());

@@ -48,7 +48,8 @@ impl HyperTransports {
         let Some((place, root)) = extra_root else { return Ok(Self { embedded: None }) };
         let place: Uri = place.parse().with_context(|| format!("{place:?} is no place of an ACME CA"))?;
         let authority = place.authority().context("the embedded ACME CA has no address")?.to_string();
-        dial::client_config(Anchors::Pem(&root)).context("the root of the embedded ACME CA cannot be used")?;
+        dial::client_config(Anchors::Pem(&root))
+            .context("the root of the embedded ACME CA cannot be used")?;
         Ok(Self { embedded: Some(Embedded { authority, root }) })
     }
 
@@ -85,7 +86,8 @@ impl Transport for HyperTransport {
         Box::pin(async move {
             let url = request.uri().to_string();
             let sent = tokio::time::timeout(TOTAL, self.exchange(request)).await;
-            let sent = sent.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", TOTAL.as_secs())));
+            let sent =
+                sent.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", TOTAL.as_secs())));
             sent.map_err(|error| TransportError { url, source: error.into() })
         })
     }
@@ -130,7 +132,8 @@ impl Place {
             Some(scheme) if *scheme == Scheme::HTTP => false,
             Some(_) | None => bail!("{url} is no URL that can be asked: expected https://HOST/..."),
         };
-        let host = url.host().filter(|host| !host.is_empty()).with_context(|| format!("{url} has no host"))?;
+        let host =
+            url.host().filter(|host| !host.is_empty()).with_context(|| format!("{url} has no host"))?;
         let explicit_port = url.port_u16();
         ensure!(explicit_port.is_some() == url.port().is_some(), "{url} has no usable port");
         let port = explicit_port.unwrap_or(if is_tls { 443 } else { 80 });
@@ -138,11 +141,16 @@ impl Place {
     }
 }
 
-/// Asks `url` at `connect_to`, whatever its name resolves to, and believes only `root_pem`. Gives status and body.
+/// Asks `url` at `connect_to`, whatever its name resolves to, and believes only `root_pem`. Gives status and
+/// body.
 ///
 /// # Errors
 /// No verified connection, or no whole answer within 30 s.
-pub(crate) async fn get(url: &str, root_pem: &[u8], connect_to: SocketAddr) -> anyhow::Result<(u16, Vec<u8>)> {
+pub(crate) async fn get(
+    url: &str,
+    root_pem: &[u8],
+    connect_to: SocketAddr,
+) -> anyhow::Result<(u16, Vec<u8>)> {
     let request = Request::get(url).body(Vec::new()).with_context(|| format!("{url} is no URL"))?;
     let place = Place::parse(request.uri())?;
     ensure!(place.is_tls, "expected an https URL, found {url}");
@@ -168,7 +176,8 @@ mod tests {
     fn only_the_embedded_ca_is_trusted_by_its_root() {
         let embedded = Embedded { authority: "127.0.0.1:14000".to_owned(), root: b"root".to_vec() };
         let transports = HyperTransports { embedded: Some(embedded) };
-        let (own, other) = (trust("https://127.0.0.1:14000/directory"), trust("https://127.0.0.1:14001/directory"));
+        let (own, other) =
+            (trust("https://127.0.0.1:14000/directory"), trust("https://127.0.0.1:14001/directory"));
         assert!(matches!(transports.anchors(&own), Anchors::Pem(b"root")));
         assert!(matches!(transports.anchors(&other), Anchors::System));
         let bundled = Trust { ca_bundle: Some(b"other".to_vec()), ..own };
@@ -188,6 +197,9 @@ mod tests {
         assert_eq!(place("ftp://a.example/"), None);
         assert_eq!(place("/only/a/path"), None);
         assert_eq!(place("https://a.example").map(|place| place.port), Some(443));
-        assert_eq!(place("http://a.example:14000/x").map(|place| (place.is_tls, place.port)), Some((false, 14000)));
+        assert_eq!(
+            place("http://a.example:14000/x").map(|place| (place.is_tls, place.port)),
+            Some((false, 14000))
+        );
     }
 }

@@ -101,28 +101,55 @@ pub fn subject(spec: &CertificateSpec) -> Subject {
     }
 }
 
-/// PEM of the certificate request for a Certificate, signed by `key`.
+/// What the certificate request of a spec says.
 ///
 /// # Errors
 /// Field, value and what was expected.
-pub fn request(certificate: &Certificate, key: &PrivateKey) -> Result<String, String> {
-    let spec = &certificate.spec;
+pub fn template(spec: &CertificateSpec) -> Result<RequestTemplate, String> {
     let sans = sans(spec)?;
     if sans.is_empty() && spec.common_name.is_empty() {
-        return Err(
-            "spec has no name; expected one of commonName, dnsNames, ipAddresses, uris, emailAddresses"
-                .to_owned(),
-        );
+        let expected = "expected one of commonName, dnsNames, ipAddresses, uris, emailAddresses";
+        return Err(format!("spec has no name; {expected}"));
     }
-    let template = RequestTemplate {
-        subject: subject(spec),
-        sans,
-        usages: if spec.encode_usages_in_request == Some(false) {
-            Vec::new()
-        } else {
-            usages(&spec.usages, spec.is_ca)?
-        },
-        is_ca: spec.is_ca,
-    };
+    let usages = usages(&spec.usages, spec.is_ca)?;
+    let usages = if spec.encode_usages_in_request == Some(false) { Vec::new() } else { usages };
+    Ok(RequestTemplate { subject: subject(spec), sans, usages, is_ca: spec.is_ca })
+}
+
+/// PEM of the certificate request for a Certificate, signed by `key`.
+///
+/// # Errors
+/// Field, value and what was expected; or what cannot be encoded.
+pub fn request(certificate: &Certificate, key: &PrivateKey) -> Result<String, String> {
+    let template = template(&certificate.spec)?;
     template.sign(key).and_then(|csr| csr.to_pem()).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use jamul_api::certificate::CertificatePrivateKey;
+
+    use super::*;
+
+    #[test]
+    fn the_key_is_rsa_2048_unless_the_spec_asks_for_another() {
+        let found = |algorithm: &str, size| {
+            let options =
+                CertificatePrivateKey { algorithm: algorithm.to_owned(), size, ..Default::default() };
+            algorithm_of(Some(options))
+        };
+        assert_eq!(algorithm_of(None), Ok(KeyAlgorithm::Rsa { bits: 2048 }));
+        assert_eq!(found("", Some(4096)), Ok(KeyAlgorithm::Rsa { bits: 4096 }));
+        assert_eq!(found("ECDSA", None), Ok(KeyAlgorithm::EcdsaP256));
+        assert_eq!(found("ECDSA", Some(521)), Ok(KeyAlgorithm::EcdsaP521));
+        assert_eq!(found("Ed25519", Some(7)), Ok(KeyAlgorithm::Ed25519));
+        for (algorithm, size) in [("RSA", 1024), ("RSA", 16384), ("ECDSA", 255), ("DSA", 0), ("RSA", -1)] {
+            let error = found(algorithm, Some(size)).expect_err(algorithm);
+            assert!(error.contains("spec.privateKey.") && error.contains("expected"), "{error}");
+        }
+    }
+
+    fn algorithm_of(private_key: Option<CertificatePrivateKey>) -> Result<KeyAlgorithm, String> {
+        algorithm(&CertificateSpec { private_key, ..CertificateSpec::default() })
+    }
 }

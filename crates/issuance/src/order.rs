@@ -57,7 +57,7 @@ pub fn next(order: &Order, challenges: &[Arc<Challenge>], solvers: &[Solver]) ->
         }
         match solver_for(authorization, order, solvers) {
             Some((challenge, solver)) => {
-                missing.push((authorization.clone(), challenge.clone(), solver.clone()))
+                missing.push((authorization.clone(), challenge.clone(), solver.clone()));
             }
             None => return OrderAction::Fail(no_solver(authorization)),
         }
@@ -75,13 +75,14 @@ pub fn next(order: &Order, challenges: &[Arc<Challenge>], solvers: &[Solver]) ->
 fn no_solver(authorization: &AcmeAuthorization) -> String {
     let offered: Vec<_> = authorization.challenges.iter().map(|challenge| challenge.type_.as_str()).collect();
     format!(
-        "no solver of the issuer can prove {:?}: the CA offers {offered:?}; expected an entry of spec.acme.solvers with \
-         http01 whose selector takes this name",
+        "no solver of the issuer can prove {:?}: the CA offers {offered:?}; expected an entry of \
+         spec.acme.solvers with http01 whose selector takes this name",
         authorization.identifier
     )
 }
 
-/// The solver for an authorization: dnsNames match, then the longest dnsZone, then more labels, then list order.
+/// The solver for an authorization: dnsNames match, then the longest dnsZone, then more labels, then list
+/// order.
 fn solver_for<'a>(
     authorization: &'a AcmeAuthorization,
     order: &Order,

@@ -1,8 +1,8 @@
-//! What brings a Certificate nearer to its spec: trigger, key manager, request manager, issuing, readiness and revision
-//! manager of cert-manager in one decision.
+//! What brings a Certificate nearer to its spec: trigger, key manager, request manager, issuing, readiness
+//! and revision manager of cert-manager in one decision.
 //!
-//! The order of the steps is what makes a crash harmless: the next key is stored before the request exists, and the
-//! target Secret is written whole, before the status says so.
+//! The order of the steps is what makes a crash harmless: the next key is stored before the request exists,
+//! the target Secret is written whole before the status says so, and the next key goes only after that.
 
 use std::sync::Arc;
 
@@ -18,10 +18,13 @@ use crate::note::Note;
 use crate::policy::{self, Violation};
 use crate::{keys, secret};
 
-/// Annotations of a Certificate that its requests do not get: they are for the tools that apply files, which would
-/// take the requests for their own.
+/// Annotations of a Certificate that its requests do not get: they are for the tools that apply files, which
+/// would take the requests for their own.
 const NOT_COPIED: [&str; 4] =
     ["kubectl.kubernetes.io/", "fluxcd.io/", "argocd.argoproj.io/", "jamul.dev/source"];
+
+/// Why an issuance fails before anybody is asked; it may begin anew as soon as the spec is another.
+const INVALID_SPEC: &str = "InvalidSpec";
 
 /// What was observed.
 #[derive(Debug)]
@@ -109,14 +112,14 @@ pub enum PlanError {
 /// Decides the next steps. Performing them and planning again converges.
 ///
 /// # Errors
-/// [`PlanError`] if the machine cannot make keys; a spec that cannot be satisfied is a condition, not an error.
+/// [`PlanError`] if the machine cannot make keys; a spec that cannot be satisfied is a condition.
 pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner::new(inputs);
     planner.trigger();
     if !planner.is_issuing() {
         planner.tidy();
     } else if inputs.is_secret_owner {
-        // Somebody may have set Issuing on a Certificate that must not write the Secret: it waits for its turn.
+        // Somebody may have set Issuing on a Certificate that must not write the Secret: it waits.
         planner.issue()?;
     }
     planner.readiness();
@@ -203,6 +206,12 @@ impl<'a> Planner<'a> {
         {
             return None;
         }
+        let spec = &self.inputs.certificate.spec;
+        let issuing = condition::find(&self.status.conditions, "Issuing");
+        let is_refused = issuing.is_some_and(|issuing| issuing.reason == INVALID_SPEC);
+        if is_refused && keys::algorithm(spec).is_ok() && keys::template(spec).is_ok() {
+            return None;
+        }
         failed
             .0
             .checked_add(self.inputs.backoff.after(self.status.failed_issuance_attempts.unwrap_or(1)))
@@ -234,7 +243,7 @@ impl<'a> Planner<'a> {
         self.status.next_private_key_secret_name = Some(secret::next_key_name(self.inputs.certificate));
         match request {
             Some(request) if self.fits_key(request, &key) && self.fits_spec(request) => {
-                self.observe(request, &key, next)?
+                self.observe(request, &key, next)?;
             }
             Some(request) => {
                 self.steps.push(Step::DeleteRequest(request.key()));
@@ -245,8 +254,8 @@ impl<'a> Planner<'a> {
         Ok(())
     }
 
-    /// A request that came to its end before this issuance began, and was not good enough then: it failed, or what
-    /// was issued could not be used.
+    /// A request that came to its end before this issuance began, and was not good enough then: it failed, or
+    /// what was issued could not be used.
     fn is_stale(&self, request: &CertificateRequest) -> bool {
         let Some(status) = &request.status else { return false };
         let began =
@@ -261,7 +270,7 @@ impl<'a> Planner<'a> {
         let ended = ends.iter().filter_map(|type_| condition::find(&status.conditions, type_));
         let ended =
             ended.filter(|condition| condition.is_true()).filter_map(|c| c.last_transition_time.as_ref());
-        // Not after the failure that this issuance follows; in whole seconds, since this is what a stored time keeps.
+        // Not after the failure that this issuance follows; in whole seconds, as a stored time keeps it.
         let failed = self.status.last_failure_time.as_ref().map(|failed| failed.0.as_second());
         failed.zip(ended.map(|time| time.0.as_second()).min()).is_some_and(|(failed, ended)| ended <= failed)
     }
@@ -280,7 +289,7 @@ impl<'a> Planner<'a> {
         let algorithm = match keys::algorithm(&certificate.spec) {
             Ok(algorithm) => algorithm,
             Err(message) => {
-                self.fail("InvalidSpec", message);
+                self.fail(INVALID_SPEC, &message);
                 return Ok(None);
             }
         };
@@ -298,8 +307,8 @@ impl<'a> Planner<'a> {
                 key
             }
             Some(_) => {
-                let message = "User intervention required: existing private key in Secret does not match requirements \
-                               on Certificate resource, and rotationPolicy Never forbids a new one";
+                let message = "User intervention required: existing private key in Secret does not match \
+                               requirements on Certificate resource, and rotationPolicy Never forbids a new one";
                 let issuing = condition::find(&self.status.conditions, "Issuing");
                 if issuing.is_none_or(|issuing| issuing.reason != "CannotRegenerateKey") {
                     self.set_condition(Condition::new("Issuing", true, "CannotRegenerateKey", message));
@@ -323,9 +332,12 @@ impl<'a> Planner<'a> {
 
     fn create_request(&mut self, revision: i64, key: &PrivateKey) {
         let certificate = self.inputs.certificate;
+        if let Err(message) = keys::template(&certificate.spec) {
+            return self.fail(INVALID_SPEC, &message);
+        }
         let pem = match keys::request(certificate, key) {
             Ok(pem) => pem,
-            Err(message) => return self.fail("InvalidSpec", message),
+            Err(message) => return self.fail("RequestFailed", &message),
         };
         let name = format!("{}-{revision}", certificate.metadata.name.as_deref().unwrap_or_default());
         let mut annotations = certificate.metadata.annotations.clone().unwrap_or_default();
@@ -373,13 +385,13 @@ impl<'a> Planner<'a> {
             if let Some(condition) =
                 condition::find(conditions, refusal).filter(|condition| condition.is_true())
             {
-                self.fail(&condition.reason, condition.message.clone());
+                self.fail(&condition.reason, &condition.message);
                 return Ok(());
             }
         }
         let Some(ready) = condition::find(conditions, "Ready") else { return Ok(()) };
         match ready.reason.as_str() {
-            "Failed" | "Denied" => self.fail(&ready.reason, ready.message.clone()),
+            "Failed" | "Denied" => self.fail(&ready.reason, &ready.message),
             "Issued" => self.issued(request, key, revision)?,
             _ => {}
         }
@@ -397,20 +409,20 @@ impl<'a> Planner<'a> {
         let chain = match X509::chain_from_pem(&pem) {
             Ok(chain) => chain,
             Err(error) => {
-                self.fail("InvalidCertificate", format!("issued certificate cannot be read: {error}"));
+                self.fail("InvalidCertificate", &format!("issued certificate cannot be read: {error}"));
                 return Ok(());
             }
         };
         let Some(leaf) = chain.first() else {
-            self.fail("InvalidCertificate", "the issuer answered without a certificate".to_owned());
+            self.fail("InvalidCertificate", "the issuer answered without a certificate");
             return Ok(());
         };
         if *leaf.public_key() != key.public_key() {
-            self.fail("InvalidCertificate", "issued certificate is for another key".to_owned());
+            self.fail("InvalidCertificate", "issued certificate is for another key");
             return Ok(());
         }
         if leaf.not_after() <= self.inputs.now {
-            self.fail("InvalidCertificate", format!("issued certificate ended at {}", leaf.not_after()));
+            self.fail("InvalidCertificate", &format!("issued certificate ended at {}", leaf.not_after()));
             return Ok(());
         }
         let certificate = self.inputs.certificate;
@@ -428,7 +440,7 @@ impl<'a> Planner<'a> {
     }
 
     /// Ends the issuance; what is in the Secret stays.
-    fn fail(&mut self, reason: &str, message: String) {
+    fn fail(&mut self, reason: &str, message: &str) {
         let attempts = self.status.failed_issuance_attempts.unwrap_or(0).saturating_add(1);
         self.status.failed_issuance_attempts = Some(attempts);
         self.status.last_failure_time = Some(self.now.clone());
@@ -459,7 +471,7 @@ impl<'a> Planner<'a> {
     fn forget_next_key(&mut self) {
         self.status.next_private_key_secret_name = None;
         if let Some(next_key) = self.inputs.next_key {
-            // A crash between the two must not find an issuance under way without its key: it would ask again.
+            // A crash between the two must not find an issuance under way without its key.
             self.afterwards.push(Step::DeleteSecret(next_key.key()));
         }
     }

@@ -179,7 +179,7 @@ fn request_violation(
     })
 }
 
-/// The fields of the spec in which a request differs; order of names and defaulted issuer fields do not count.
+/// The fields of the spec in which a request differs; order and defaulted issuer fields do not count.
 #[must_use]
 pub fn changed_fields(spec: &CertificateSpec, request: &CertificateRequest, csr: &Csr) -> Vec<&'static str> {
     let mut changed = Vec::new();
@@ -226,7 +226,7 @@ fn sorted(mut subject: Subject) -> Subject {
     subject
 }
 
-/// Without a request to compare, the names of the certificate itself count; a common name counts as a DNS name.
+/// Without a request to compare, the names of the certificate itself count; a common name is a DNS name.
 fn names_violation(spec: &CertificateSpec, pair: &KeyPair) -> Option<Violation> {
     let leaf = pair.chain.first()?;
     let mut wanted: BTreeSet<String> = keys::sans(spec).ok()?.iter().map(san_text).collect();

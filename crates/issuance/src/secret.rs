@@ -42,8 +42,8 @@ pub fn key(secret: &Secret) -> Option<PrivateKey> {
     PrivateKey::from_pem(std::str::from_utf8(&pem.0).ok()?).ok()
 }
 
-/// The target Secret: key and chain (`pem` is the text of `chain`) together, with cert-manager's annotations. Labels, annotations and data of
-/// others in `existing` stay.
+/// The target Secret: key and chain (`pem` is the text of `chain`) together, with cert-manager's annotations.
+/// Labels, annotations and data of others in `existing` stay.
 ///
 /// # Errors
 /// The key cannot be written as PEM.

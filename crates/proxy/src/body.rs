@@ -1,6 +1,5 @@
 //! Bodies on their way through: limits, idle timeouts, and what happens at their end.
 
-use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -9,12 +8,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use jamul_routing::Timeouts;
-use tokio::time::Instant;
 
 use crate::failure::Failure;
 use crate::idle::IdleTimer;
-use crate::record::OpenRecord;
+use crate::meter::{Meter, Phase};
+use crate::open_record::OpenRecord;
 use crate::upstream::Lease;
 
 /// Why a body ended early.
@@ -29,72 +27,6 @@ pub(crate) enum BodyError {
     /// The connection broke.
     #[error("the connection broke within the response body")]
     Broken(#[source] hyper::Error),
-}
-
-/// What the exchange sees of a request body that hyper is sending.
-#[derive(Debug)]
-pub(crate) struct Meter {
-    received: Cell<u64>,
-    progress: Cell<Instant>,
-    phase: Cell<Phase>,
-    failure: Cell<Option<Failure>>,
-}
-
-/// Who is to act.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    /// The client is to send.
-    Client,
-    /// The upstream is to read.
-    Upstream,
-    /// The body is through; the upstream is to answer.
-    Done,
-}
-
-impl Meter {
-    fn new(phase: Phase) -> Rc<Self> {
-        Rc::new(Self {
-            received: Cell::new(0),
-            progress: Cell::new(Instant::now()),
-            phase: Cell::new(phase),
-            failure: Cell::new(None),
-        })
-    }
-
-    /// The request is being sent from now on.
-    pub(crate) fn begin(&self) {
-        self.progress.set(Instant::now());
-    }
-
-    /// Bytes of the body so far.
-    pub(crate) fn received(&self) -> u64 {
-        self.received.get()
-    }
-
-    /// What the client did wrong.
-    pub(crate) fn failure(&self) -> Option<Failure> {
-        self.failure.get()
-    }
-
-    /// When the upstream will have been silent for too long.
-    pub(crate) fn deadline(&self, timeouts: &Timeouts) -> Instant {
-        match self.phase.get() {
-            // The client's own timeout runs; the upstream's begins when it has something to do.
-            Phase::Client => Instant::now() + timeouts.send,
-            Phase::Upstream => self.progress.get() + timeouts.send,
-            Phase::Done => self.progress.get() + timeouts.read,
-        }
-    }
-
-    fn advance(&self, phase: Phase) {
-        self.progress.set(Instant::now());
-        self.phase.set(phase);
-    }
-
-    fn fail(&self, failure: Failure) -> BodyError {
-        self.failure.set(Some(failure));
-        BodyError::Request(failure)
-    }
 }
 
 /// A request body towards an upstream.
@@ -171,14 +103,14 @@ impl ClientBody {
         let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
             self.meter.advance(Phase::Client);
             ready!(self.idle.poll(cx));
-            return Poll::Ready(Some(Err(self.meter.fail(Failure::BodyTimeout))));
+            return Poll::Ready(Some(Err(BodyError::Request(self.meter.fail(Failure::BodyTimeout)))));
         };
         self.idle.rest();
         let frame = match frame {
             Some(Ok(frame)) => frame,
             Some(Err(error)) => {
                 tracing::debug!(error = &error as &dyn std::error::Error, "the client ended its body early");
-                return Poll::Ready(Some(Err(self.meter.fail(Failure::ClientGone))));
+                return Poll::Ready(Some(Err(BodyError::Request(self.meter.fail(Failure::ClientGone)))));
             }
             None => {
                 self.meter.advance(Phase::Done);
@@ -189,7 +121,7 @@ impl ClientBody {
         let received = self.meter.received.get() + length;
         self.meter.received.set(received);
         if self.limit.is_some_and(|limit| received > limit) {
-            return Poll::Ready(Some(Err(self.meter.fail(Failure::BodyTooLarge))));
+            return Poll::Ready(Some(Err(BodyError::Request(self.meter.fail(Failure::BodyTooLarge)))));
         }
         let is_last = self.incoming.is_end_stream();
         self.meter.advance(if is_last { Phase::Done } else { Phase::Upstream });

@@ -20,7 +20,8 @@ use crate::connection::ConnInfo;
 use crate::failure::Failure;
 use crate::forward;
 use crate::question;
-use crate::record::{ExchangeRecord, OpenRecord, UpstreamRecord};
+use crate::open_record::OpenRecord;
+use crate::record::{ExchangeRecord, UpstreamRecord};
 use crate::server::Worker;
 use crate::upstream::{Lease, Reuse};
 

@@ -19,6 +19,8 @@ mod failure;
 mod forward;
 mod idle;
 mod listener;
+mod meter;
+mod open_record;
 mod pool;
 mod question;
 mod record;

@@ -8,10 +8,8 @@ use std::time::{Duration, Instant};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use jamul_routing::{Endpoint, Route};
 
-use crate::access_log::AccessLog;
-use crate::body::Meter;
 use crate::failure::Failure;
-use crate::metrics::WorkerMetrics;
+use crate::meter::Meter;
 
 /// One exchange.
 #[derive(Debug)]
@@ -78,33 +76,6 @@ impl ExchangeRecord {
     /// How long it has taken.
     pub(crate) fn duration(&self) -> Duration {
         self.started.elapsed()
-    }
-}
-
-/// A record that is still being written: when it is dropped, the exchange is over and counted.
-#[derive(Debug)]
-pub(crate) struct OpenRecord {
-    pub(crate) record: Box<ExchangeRecord>,
-    metrics: Arc<WorkerMetrics>,
-    log: Rc<AccessLog>,
-}
-
-impl OpenRecord {
-    /// Opens `record`.
-    pub(crate) fn new(record: ExchangeRecord, metrics: &Arc<WorkerMetrics>, log: &Rc<AccessLog>) -> Self {
-        Self { record: Box::new(record), metrics: Arc::clone(metrics), log: Rc::clone(log) }
-    }
-
-    /// The client was given so many bytes more.
-    pub(crate) fn sent(&mut self, bytes: u64) {
-        self.record.sent += bytes;
-    }
-}
-
-impl Drop for OpenRecord {
-    fn drop(&mut self) {
-        self.metrics.exchange_finished(&self.record);
-        self.log.exchange_finished(&self.record);
     }
 }
 

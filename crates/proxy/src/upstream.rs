@@ -14,7 +14,8 @@ use jamul_routing::{Endpoint, Protocol, Timeouts};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::body::{Meter, RequestBody};
+use crate::body::RequestBody;
+use crate::meter::Meter;
 use crate::failure::Failure;
 use crate::pool::{Pool, PoolKey};
 use crate::tls::UpstreamTls;

@@ -102,6 +102,7 @@ impl Verified {
 }
 
 /// The problem for a refused JWS.
+#[expect(clippy::needless_pass_by_value, reason = "the form that map_err takes")]
 pub(super) fn jose_refusal(error: JoseError) -> Refusal {
     let kind = match &error {
         JoseError::Algorithm(_) | JoseError::AlgorithmMismatch { .. } => ProblemType::BadSignatureAlgorithm,

@@ -1,4 +1,5 @@
-//! The shapes of `/api/*`; `jamul check -o json` has the same. Every field is there, `null` where it has no value.
+//! The shapes of `/api/*`; `jamul check -o json` has the same. Every field is there, `null` where it has no
+//! value.
 
 use jamul_api::core::Time;
 use jamul_api::{Certificate, Object as _, condition};
@@ -26,7 +27,8 @@ fn route(pattern: &HostPattern, route: &Route, snapshot: &Snapshot) -> Value {
         format!("{}/{}{port}", origin.namespace, origin.service)
     });
     let ingress = (!origin.ingress.is_empty()).then(|| format!("{}/{}", origin.namespace, origin.ingress));
-    let certificate = snapshot.certs.iter().find(|(of, _)| *of == pattern).map(|(_, entry)| entry.source.to_string());
+    let certificate =
+        snapshot.certs.iter().find(|(of, _)| *of == pattern).map(|(_, entry)| entry.source.to_string());
     json!({
         "host": pattern.to_string(),
         "path": route.path.text(),

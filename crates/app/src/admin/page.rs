@@ -73,7 +73,8 @@ fn escape(text: &str) -> String {
 }
 
 const HEAD: &str = "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Jamul</title>
-<style>body{font:14px sans-serif;margin:2em}td,th{text-align:left;padding:.2em .8em .2em 0;vertical-align:top}</style>
+<style>body{font:14px sans-serif;margin:2em}
+td,th{text-align:left;padding:.2em .8em .2em 0;vertical-align:top}</style>
 <h1>Jamul</h1>
 ";
 

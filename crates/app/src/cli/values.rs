@@ -1,6 +1,19 @@
 //! Values of flags: text to meaning, or what was expected.
 
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+pub(super) fn port(text: &str) -> Result<u16, String> {
+    text.parse().map_err(|_| "expected a port, 0 to 65535".to_owned())
+}
+
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse().map_err(|_| "expected an IP address, for instance 127.0.0.1 or ::1".to_owned())
+}
+
+pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| "expected ADDR:PORT, for instance 127.0.0.1:14000 or [::1]:14000".to_owned())
+}
 
 pub(super) fn object_key(text: &str) -> Result<String, String> {
     match text.split_once('/') {
@@ -19,9 +32,14 @@ pub(super) fn workers(text: &str) -> Result<usize, String> {
 }
 
 pub(super) fn host(text: &str) -> Result<String, String> {
-    let is_address = text.parse::<std::net::IpAddr>().is_ok();
-    let is_name = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
-    if is_address || is_name { Ok(text.to_owned()) } else { Err("expected a host name or an address".to_owned()) }
+    let is_address = text.parse::<IpAddr>().is_ok();
+    let is_name =
+        !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-.".contains(&byte));
+    if is_address || is_name {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a host name or an address".to_owned())
+    }
 }
 
 /// A number of days, hours, minutes or seconds.

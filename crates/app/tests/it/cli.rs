@@ -55,7 +55,10 @@ spec: {type: ExternalName, externalName: localhost, ports: [{port: 80}]}
 #[test]
 fn the_version_is_printed() {
     let output = jamul(&["version"]);
-    assert_eq!((code(&output), stdout(&output).as_str()), (Some(0), concat!("jamul ", env!("CARGO_PKG_VERSION"), "\n")));
+    assert_eq!(
+        (code(&output), stdout(&output).as_str()),
+        (Some(0), concat!("jamul ", env!("CARGO_PKG_VERSION"), "\n"))
+    );
 }
 
 #[test]

@@ -453,13 +453,16 @@ fn a_kept_key_is_reused_and_one_that_does_not_fit_stalls() {
 }
 
 #[test]
-fn a_spec_that_cannot_be_satisfied_fails_with_the_field() {
+fn a_spec_that_cannot_be_satisfied_fails_with_the_field_until_it_is_changed() {
     let mut world = World::new(certificate(&[]));
     world.settle();
     let issuing = world.condition("Issuing").unwrap();
     assert_eq!((issuing.is_true(), issuing.reason.as_str()), (false, "InvalidSpec"));
     assert!(issuing.message.contains("dnsNames"), "{issuing:?}");
     assert!(world.secrets.is_empty() && world.requests.is_empty());
+    world.certificate.spec.dns_names.push("web.example".to_owned());
+    world.settle();
+    assert!(world.is_ready(), "at once: {:?}", world.status());
 }
 
 #[test]

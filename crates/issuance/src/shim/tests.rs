@@ -53,12 +53,15 @@ fn each_tls_entry_becomes_a_certificate_named_as_its_secret() {
 #[test]
 fn annotations_become_fields_of_the_spec() {
     let annotations = json!({
-        "cert-manager.io/issuer": "ca", "cert-manager.io/issuer-kind": "Signer", "cert-manager.io/issuer-group": "x.io",
+        "cert-manager.io/issuer": "ca", "cert-manager.io/issuer-kind": "Signer",
+        "cert-manager.io/issuer-group": "x.io",
         "cert-manager.io/common-name": "web.example", "cert-manager.io/alt-names": "a.example, b.example,",
-        "cert-manager.io/ip-sans": "10.0.0.2", "cert-manager.io/duration": "144h", "cert-manager.io/renew-before": "24h",
+        "cert-manager.io/ip-sans": "10.0.0.2", "cert-manager.io/duration": "144h",
+        "cert-manager.io/renew-before": "24h",
         "cert-manager.io/usages": "server auth, client auth", "cert-manager.io/revision-history-limit": "3",
         "cert-manager.io/private-key-algorithm": "ECDSA", "cert-manager.io/private-key-size": "384",
-        "cert-manager.io/private-key-encoding": "PKCS8", "cert-manager.io/private-key-rotation-policy": "Never",
+        "cert-manager.io/private-key-encoding": "PKCS8",
+        "cert-manager.io/private-key-rotation-policy": "Never",
     });
     let shim = certificates(&ingress(&annotations, &one_entry()), &ShimSettings::default());
     let [certificate] = shim.certificates.as_slice() else { panic!("{shim:?}") };

@@ -1,0 +1,35 @@
+//! A record until its exchange is over.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::access_log::AccessLog;
+use crate::metrics::WorkerMetrics;
+use crate::record::ExchangeRecord;
+
+/// A record that is still being written: when it is dropped, the exchange is over and counted.
+#[derive(Debug)]
+pub(crate) struct OpenRecord {
+    pub(crate) record: Box<ExchangeRecord>,
+    metrics: Arc<WorkerMetrics>,
+    log: Rc<AccessLog>,
+}
+
+impl OpenRecord {
+    /// Opens `record`.
+    pub(crate) fn new(record: ExchangeRecord, metrics: &Arc<WorkerMetrics>, log: &Rc<AccessLog>) -> Self {
+        Self { record: Box::new(record), metrics: Arc::clone(metrics), log: Rc::clone(log) }
+    }
+
+    /// The client was given so many bytes more.
+    pub(crate) fn sent(&mut self, bytes: u64) {
+        self.record.sent += bytes;
+    }
+}
+
+impl Drop for OpenRecord {
+    fn drop(&mut self) {
+        self.metrics.exchange_finished(&self.record);
+        self.log.exchange_finished(&self.record);
+    }
+}
