@@ -78,7 +78,10 @@ struct Kept {
 
 const KEPT: &[Kept] = &[
     Kept { name: "k8s_openapi", files: &["crates/api/src/core"] },
-    Kept { name: "rustls", files: &["crates/proxy/src/tls", "crates/app/src/transport", "crates/app/src/dial"] },
+    Kept {
+        name: "rustls",
+        files: &["crates/proxy/src/tls", "crates/app/src/transport", "crates/app/src/dial"],
+    },
 ];
 
 /// What of a crate the rules look at.

@@ -216,9 +216,6 @@ mod tests {
         let mut problem = Problem::new(ProblemType::RejectedIdentifier, "1 of 2 names refused");
         let about = Identifier::from_host("a.test");
         problem.subproblems.push(Problem::new(ProblemType::Caa, "forbidden").about(about));
-        assert_eq!(
-            problem.to_string(),
-            "rejectedIdentifier: 1 of 2 names refused; a.test: caa: forbidden"
-        );
+        assert_eq!(problem.to_string(), "rejectedIdentifier: 1 of 2 names refused; a.test: caa: forbidden");
     }
 }

@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::identifier::Identifier;
 pub use requests::{
-    AccountUpdate, AuthorizationUpdate, Finalize, KeyChange, NewAccount, NewOrder, RevocationReason, RevokeCertificate,
+    AccountUpdate, AuthorizationUpdate, Finalize, KeyChange, NewAccount, NewOrder, RevocationReason,
+    RevokeCertificate,
 };
 
 use crate::problem::Problem;

@@ -6,14 +6,22 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::core::{
-    ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Metadata, Namespace, ObjectMeta, OwnerReference,
-    Resource, Secret, Service,
+    ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Metadata, Namespace, ObjectMeta,
+    OwnerReference, Resource, Secret, Service,
 };
 use crate::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, Order};
 
 /// An object of a kind that Jamul knows.
 pub trait Object:
-    Metadata<Ty = ObjectMeta> + Serialize + DeserializeOwned + Clone + PartialEq + fmt::Debug + Send + Sync + 'static
+    Metadata<Ty = ObjectMeta>
+    + Serialize
+    + DeserializeOwned
+    + Clone
+    + PartialEq
+    + fmt::Debug
+    + Send
+    + Sync
+    + 'static
 {
     /// Whether objects of this kind live in a namespace.
     const NAMESPACED: bool;
@@ -88,7 +96,11 @@ impl ObjectKey {
 
 impl fmt::Display for ObjectKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.namespace.is_empty() { f.write_str(&self.name) } else { write!(f, "{}/{}", self.namespace, self.name) }
+        if self.namespace.is_empty() {
+            f.write_str(&self.name)
+        } else {
+            write!(f, "{}/{}", self.namespace, self.name)
+        }
     }
 }
 

@@ -2,44 +2,22 @@
 
 pub(crate) mod api;
 mod page;
+mod state;
+
+pub(crate) use state::{AdminState, Phase};
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use jamul_controllers::Live;
 use jamul_proxy::Metrics;
 use jamul_proxy::plain::{self, Handler};
-use jamul_store::Store;
 use prometheus::{Encoder as _, TextEncoder};
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-
-/// How far this process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// The first complete Snapshot is still to come.
-    Starting,
-    /// Traffic is served.
-    Serving,
-    /// What is in flight is finished, nothing new should come.
-    Draining,
-    /// Nothing is served any more.
-    Stopped,
-}
-
-/// What is shown.
-#[derive(Clone, Debug)]
-pub(crate) struct AdminState {
-    pub(crate) live: Arc<Live>,
-    pub(crate) store: Store,
-    pub(crate) phase: watch::Receiver<Phase>,
-    pub(crate) metrics: Arc<Metrics>,
-}
 
 async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();

@@ -137,13 +137,18 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         upstream.await;
         Ok(())
     };
-    tokio::try_join!(server.run(shutdown.clone()), upstream, narrator, stop_on_signal(shutdown.clone())).map(|_| ())
+    tokio::try_join!(server.run(shutdown.clone()), upstream, narrator, stop_on_signal(shutdown.clone()))
+        .map(|_| ())
 }
 
 fn hello_handler() -> jamul_proxy::plain::Handler {
     std::sync::Arc::new(|request: http::Request<Vec<u8>>| {
         Box::pin(async move {
-            let host = request.headers().get(http::header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("nobody");
+            let host = request
+                .headers()
+                .get(http::header::HOST)
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or("nobody");
             http::Response::new(format!("Hello from {host}, by Jamul.\n").into_bytes())
         })
     })
@@ -153,7 +158,10 @@ fn hello_handler() -> jamul_proxy::plain::Handler {
 fn write_manifests(dir: &Path, ca: SocketAddr, hello: SocketAddr) -> anyhow::Result<()> {
     let files = [("issuer.yaml", ISSUER), ("ingress.yaml", INGRESS), ("service.yaml", SERVICE)];
     for (name, text) in files {
-        let text = text.replace("{CA}", &ca.to_string()).replace("{PORT}", &hello.port().to_string()).replace("{HOST}", HOST);
+        let text = text
+            .replace("{CA}", &ca.to_string())
+            .replace("{PORT}", &hello.port().to_string())
+            .replace("{HOST}", HOST);
         let path = dir.join(name);
         std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
@@ -265,7 +273,11 @@ impl Story {
 
     fn stuck(&self) -> anyhow::Error {
         let last = self.store.events().pop().map(|event| format!("{}: {}", event.object, event.message));
-        anyhow::anyhow!("no certificate after {} s; last event: {}", DEADLINE.as_secs(), last.unwrap_or_default())
+        anyhow::anyhow!(
+            "no certificate after {} s; last event: {}",
+            DEADLINE.as_secs(),
+            last.unwrap_or_default()
+        )
     }
 }
 
@@ -312,8 +324,11 @@ fn order_lines(order: &Order) -> Vec<Line> {
         lines.push(line(format!("order      {} for {names}", status.url), Outcome::Going));
     }
     match status.state {
-        Some(State::Ready) => lines.push(line("order      is ready: the certificate request is sent".to_owned(), Outcome::Going)),
-        Some(State::Valid) => lines.push(line("order      is valid: the CA has signed".to_owned(), Outcome::Going)),
+        Some(State::Ready) => lines
+            .push(line("order      is ready: the certificate request is sent".to_owned(), Outcome::Going)),
+        Some(State::Valid) => {
+            lines.push(line("order      is valid: the CA has signed".to_owned(), Outcome::Going));
+        }
         Some(State::Invalid | State::Errored | State::Expired) => {
             lines.push(line(format!("order failed: {}", status.reason), Outcome::Failed));
         }
@@ -326,7 +341,13 @@ fn challenge_lines(challenge: &Challenge) -> Vec<Line> {
     let name = &challenge.spec.dns_name;
     let mut lines = vec![line(format!("challenge  the CA wants a proof for {name}"), Outcome::Going)];
     if challenge.status.presented {
-        lines.push(line(format!("challenge  http://{name}/.well-known/acme-challenge/{} is answered", challenge.spec.token), Outcome::Going));
+        lines.push(line(
+            format!(
+                "challenge  http://{name}/.well-known/acme-challenge/{} is answered",
+                challenge.spec.token
+            ),
+            Outcome::Going,
+        ));
     }
     if challenge.status.state == Some(State::Valid) {
         lines.push(line(format!("validation the CA has seen the answer: {name} is ours"), Outcome::Going));
@@ -339,7 +360,9 @@ fn certificate_lines(certificate: &Certificate) -> Vec<Line> {
     if !condition::find(&status.conditions, "Ready").is_some_and(Condition::is_true) {
         return Vec::new();
     }
-    let time = |time: &Option<jamul_api::core::Time>| time.as_ref().map(|time| time.0.to_string()).unwrap_or_default();
+    let time = |time: &Option<jamul_api::core::Time>| {
+        time.as_ref().map(|time| time.0.to_string()).unwrap_or_default()
+    };
     let text = format!(
         "certificate in Secret {}, valid until {}, renewed at {}",
         certificate.spec.secret_name,

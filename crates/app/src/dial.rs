@@ -13,9 +13,10 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+pub(crate) use rustls::ClientConfig;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -99,10 +100,10 @@ pub(crate) async fn connect(addresses: &[SocketAddr], wait: Duration) -> anyhow:
         match tokio::time::timeout(wait, TcpStream::connect(address)).await {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(error)) => {
-                failure = anyhow::Error::new(error).context(format!("cannot connect to {address}"))
+                failure = anyhow::Error::new(error).context(format!("cannot connect to {address}"));
             }
             Err(_) => {
-                failure = anyhow::anyhow!("timeout after {} s during connect to {address}", wait.as_secs())
+                failure = anyhow::anyhow!("timeout after {} s during connect to {address}", wait.as_secs());
             }
         }
     }

@@ -12,7 +12,6 @@ use hickory_resolver::{Resolver, TokioResolver};
 use http::{Request, Uri, header};
 use jamul_acme::BoxFuture;
 use jamul_acme::ca::{PROBE_BODY_LIMIT, ProbeAnswer, ProbeError, Prober};
-use rustls::ClientConfig;
 use url::Url;
 
 use crate::dial::{self, Anchors, Overflow};
@@ -28,7 +27,7 @@ pub(crate) struct HttpProber {
     /// `None`: the system's.
     resolver: Option<TokioResolver>,
     /// The certificate at the end of a redirect is what is to be replaced: nobody minds it.
-    tls: Arc<ClientConfig>,
+    tls: Arc<dial::ClientConfig>,
 }
 
 impl HttpProber {

@@ -88,7 +88,8 @@ impl Options {
             bail!("no --manifests DIR: this version serves a folder; running on a cluster is not built yet");
         };
         let addresses = if args.bind_address.is_empty() { any_address() } else { args.bind_address.clone() };
-        let on = |port: u16| addresses.iter().map(|address| SocketAddr::new(*address, port)).collect::<Vec<_>>();
+        let on =
+            |port: u16| addresses.iter().map(|address| SocketAddr::new(*address, port)).collect::<Vec<_>>();
         let mut translate = jamul_translate::Settings::folder();
         translate.ingress_class.clone_from(&args.ingress_class);
         translate.controller_class.clone_from(&args.controller_class);
@@ -115,7 +116,9 @@ impl Options {
             log_format: args.log_format.into(),
             translate,
             shim,
-            default_certificate: default_certificate.map(|text| key("--default-ssl-certificate", text)).transpose()?,
+            default_certificate: default_certificate
+                .map(|text| key("--default-ssl-certificate", text))
+                .transpose()?,
         })
     }
 }
@@ -131,7 +134,9 @@ fn any_address() -> Vec<IpAddr> {
 
 fn key(flag: &str, text: &str) -> anyhow::Result<ObjectKey> {
     match text.split_once('/') {
-        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => Ok(ObjectKey::new(namespace, name)),
+        Some((namespace, name)) if !namespace.is_empty() && !name.is_empty() => {
+            Ok(ObjectKey::new(namespace, name))
+        }
         Some(_) | None => bail!("{flag} is {text:?}; expected NAMESPACE/NAME"),
     }
 }
@@ -140,7 +145,9 @@ fn key(flag: &str, text: &str) -> anyhow::Result<ObjectKey> {
 fn default_state() -> anyhow::Result<PathBuf> {
     let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
-    let base = base.or_else(home).ok_or_else(|| anyhow!("neither XDG_STATE_HOME nor HOME is set; name a folder with --state"))?;
+    let base = base
+        .or_else(home)
+        .ok_or_else(|| anyhow!("neither XDG_STATE_HOME nor HOME is set; name a folder with --state"))?;
     Ok(base.join("jamul"))
 }
 
@@ -174,7 +181,8 @@ impl Server {
         })?;
         let store = Store::Folder(folder.clone());
         let mut translate = options.translate;
-        translate.default_certificate = Some(default_certificate(&store, options.default_certificate.as_ref())?);
+        translate.default_certificate =
+            Some(default_certificate(&store, options.default_certificate.as_ref())?);
         let live = Arc::new(Live::default());
         let settings = ProxySettings {
             http: options.http,
@@ -194,7 +202,8 @@ impl Server {
             })?),
             None => None,
         };
-        let trusted = authority.as_ref().map(|authority| (authority.origin(), authority.root_pem().into_bytes()));
+        let trusted =
+            authority.as_ref().map(|authority| (authority.origin(), authority.root_pem().into_bytes()));
         let settings = Settings {
             translate,
             shim: options.shim,
@@ -202,7 +211,8 @@ impl Server {
             cluster_resource_namespace: "default".to_owned(),
         };
         let transports = Arc::new(HyperTransports::new(trusted)?);
-        let context = Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
+        let context =
+            Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
         Ok(Self { store, live, authority, folder, proxy, context, healthz: options.healthz })
     }
 
@@ -240,7 +250,9 @@ impl Server {
                 None => Ok(()),
             }
         };
-        let health = async { named("the admin port ended", admin::serve(&self.healthz, admin, stopped.clone()).await) };
+        let health = async {
+            named("the admin port ended", admin::serve(&self.healthz, admin, stopped.clone()).await)
+        };
         let phases = async {
             let mut published = self.live.published.subscribe();
             tokio::select! {
@@ -266,7 +278,8 @@ fn default_certificate(store: &Store, wanted: Option<&ObjectKey>) -> anyhow::Res
     })?;
     let text = |name: &str| {
         let bytes = secret.data.as_ref().and_then(|data| data.get(name));
-        let bytes = bytes.with_context(|| format!("Secret {wanted} of --default-ssl-certificate has no {name}"))?;
+        let bytes =
+            bytes.with_context(|| format!("Secret {wanted} of --default-ssl-certificate has no {name}"))?;
         Ok::<_, anyhow::Error>(String::from_utf8_lossy(&bytes.0).into_owned())
     };
     let chain = Certificate::chain_from_pem(&text(names::TLS_CRT)?)?;

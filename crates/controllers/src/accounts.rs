@@ -71,7 +71,9 @@ pub(crate) async fn session(
         context.store.get::<Issuer>(&key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
     }
     .ok_or_else(|| later(format!("{} {:?} does not exist", reference.kind(), reference.name)))?;
-    let issuer = spec.acme.ok_or_else(|| later(format!("{} {:?} is no acme issuer", reference.kind(), reference.name)))?;
+    let issuer = spec
+        .acme
+        .ok_or_else(|| later(format!("{} {:?} is no acme issuer", reference.kind(), reference.name)))?;
     let uri = status.and_then(|status| status.acme).map(|account| account.uri).unwrap_or_default();
     if uri.is_empty() {
         return Err(later(format!("{} {:?} has no ACME account yet", reference.kind(), reference.name)));
@@ -121,26 +123,39 @@ async fn client(context: &Context, issuer: &AcmeIssuer) -> Result<Client, Accoun
 }
 
 /// The account key; generated and stored if there is none. RSA, so that cert-manager could take it back.
-async fn account_key(context: &Context, issuer: &AcmeIssuer, namespace: &str) -> Result<AccountKey, AccountError> {
+async fn account_key(
+    context: &Context,
+    issuer: &AcmeIssuer,
+    namespace: &str,
+) -> Result<AccountKey, AccountError> {
     let selector = &issuer.private_key_secret_ref;
     let data_key = if selector.key.is_empty() { names::TLS_KEY } else { &selector.key };
     let key = ObjectKey::new(namespace, selector.name.clone());
     let refuse = |message: String| AccountError::Key(Note::warning("ErrVerifyACMEAccount", message));
     let existing: Option<Arc<Secret>> = context.store.get(&key);
-    let pem = existing.as_ref().and_then(|secret| secret.data.as_ref()?.get(data_key)).filter(|pem| !pem.0.is_empty());
+    let pem = existing
+        .as_ref()
+        .and_then(|secret| secret.data.as_ref()?.get(data_key))
+        .filter(|pem| !pem.0.is_empty());
     let private = match pem {
-        Some(pem) => PrivateKey::from_pem(&String::from_utf8_lossy(&pem.0))
-            .map_err(|error| refuse(format!("Secret {key}: {data_key} cannot be read as a private key: {}", chain(&error))))?,
+        Some(pem) => PrivateKey::from_pem(&String::from_utf8_lossy(&pem.0)).map_err(|error| {
+            refuse(format!("Secret {key}: {data_key} cannot be read as a private key: {}", chain(&error)))
+        })?,
         None if issuer.disable_account_key_generation => {
-            return Err(refuse(format!("Secret {key} has no {data_key}, and disableAccountKeyGeneration is set")));
+            return Err(refuse(format!(
+                "Secret {key} has no {data_key}, and disableAccountKeyGeneration is set"
+            )));
         }
         None => {
-            let private = PrivateKey::generate(KeyAlgorithm::Rsa { bits: 2048 }).map_err(|error| refuse(chain(&error)))?;
+            let private = PrivateKey::generate(KeyAlgorithm::Rsa { bits: 2048 })
+                .map_err(|error| refuse(chain(&error)))?;
             let mut secret = existing.map(|secret| (*secret).clone()).unwrap_or_else(|| Secret {
                 metadata: ObjectMeta {
                     name: Some(key.name.clone()),
                     namespace: Some(key.namespace.clone()),
-                    labels: Some([("app.kubernetes.io/managed-by".to_owned(), "cert-manager".to_owned())].into()),
+                    labels: Some(
+                        [("app.kubernetes.io/managed-by".to_owned(), "cert-manager".to_owned())].into(),
+                    ),
                     ..ObjectMeta::default()
                 },
                 type_: Some("Opaque".to_owned()),

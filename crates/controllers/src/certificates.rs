@@ -7,7 +7,7 @@ use jamul_api::core::Secret;
 use jamul_api::{Certificate, CertificateRequest, Object, ObjectKey, names};
 use jamul_issuance::plan::{Inputs, Step, plan};
 use jamul_issuance::secret::next_key_name;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::context::Context;
 use crate::runner::{self, Retry, owner_key, trigger};
@@ -36,6 +36,9 @@ impl BySecret {
     }
 }
 
+/// How long a Certificate whose Secret is another's waits before it looks again (cert-manager: 3 min).
+const RIVAL_WAIT: SignedDuration = SignedDuration::from_mins(3);
+
 pub(crate) async fn run(context: &Context) {
     let by_secret = &BySecret::default();
     let triggers = |inbox: runner::Inbox| async move {
@@ -54,29 +57,39 @@ pub(crate) async fn run(context: &Context) {
             }),
         );
     };
-    runner::run("certificates", context.clock, runner::FAST, triggers, |key| reconcile(context, by_secret, key)).await;
+    runner::run("certificates", context.clock, runner::FAST, triggers, |key| {
+        reconcile(context, by_secret, key)
+    })
+    .await;
 }
 
-async fn reconcile(context: &Context, by_secret: &BySecret, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
+async fn reconcile(
+    context: &Context,
+    by_secret: &BySecret,
+    key: ObjectKey,
+) -> Result<Option<Timestamp>, Retry> {
     let store = &context.store;
     let Some(certificate) = store.get::<Certificate>(&key) else { return Ok(None) };
     let secret_key = ObjectKey::new(key.namespace.clone(), certificate.spec.secret_name.clone());
     let secret = store.get::<Secret>(&secret_key);
     let next_key = store.get::<Secret>(&ObjectKey::new(key.namespace.clone(), next_key_name(&certificate)));
     let requests = requests(context, &certificate);
+    let is_secret_owner = is_owner(context, by_secret, &certificate, secret.as_deref(), &secret_key);
     let plan = plan(&Inputs {
         certificate: &certificate,
         secret: secret.as_deref(),
         next_key: next_key.as_deref(),
         requests: &requests,
-        is_secret_owner: is_owner(context, by_secret, &certificate, secret.as_deref(), &secret_key),
+        is_secret_owner,
         backoff: context.settings.backoff,
         now: context.now(),
     })?;
     for step in plan.steps {
         perform(context, &certificate, step).await?;
     }
-    Ok(plan.wake)
+    // The Certificate that may write the Secret could go away.
+    let again = (!is_secret_owner).then(|| context.now().checked_add(RIVAL_WAIT).ok()).flatten();
+    Ok(plan.wake.into_iter().chain(again).min())
 }
 
 async fn perform(context: &Context, certificate: &Certificate, step: Step) -> Result<(), Retry> {
@@ -127,7 +140,8 @@ fn is_owner(
         return *owner == key;
     }
     let age = |key: &ObjectKey| {
-        let created = context.store.get::<Certificate>(key).and_then(|c| c.metadata.creation_timestamp.clone());
+        let created =
+            context.store.get::<Certificate>(key).and_then(|c| c.metadata.creation_timestamp.clone());
         (created.map(|time| time.0), key.name.clone())
     };
     claimants.iter().min_by_key(|claimant| age(claimant)).is_none_or(|oldest| *oldest == key)

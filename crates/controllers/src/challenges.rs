@@ -50,7 +50,8 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
     let order = owner_key("Order", &*challenge).and_then(|key| context.store.get::<Order>(&key));
     if !order.is_some_and(|order| challenge.is_controlled_by(&*order)) {
         status.state = Some(State::Errored);
-        status.reason = "the challenge is not controlled by an Order; expected one that Jamul made".to_owned();
+        status.reason =
+            "the challenge is not controlled by an Order; expected one that Jamul made".to_owned();
         save(context, &challenge, status).await?;
         return Ok(None);
     }
@@ -59,7 +60,10 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
         status.processing = true;
         status.presented = true;
         status.presented_at = Some(Time(context.now()));
-        context.announce(&*challenge, &Note::normal("Presented", "Presented challenge using HTTP-01 challenge mechanism"));
+        context.announce(
+            &*challenge,
+            &Note::normal("Presented", "Presented challenge using HTTP-01 challenge mechanism"),
+        );
         save(context, &challenge, status).await?;
         return Ok(Some(context.now()));
     }
@@ -85,7 +89,10 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
     }
     status.processing = false;
     let note = match status.state {
-        Some(State::Valid) => Note::normal("DomainVerified", format!("Domain {:?} verified with \"HTTP-01\" validation", challenge.spec.dns_name)),
+        Some(State::Valid) => Note::normal(
+            "DomainVerified",
+            format!("Domain {:?} verified with \"HTTP-01\" validation", challenge.spec.dns_name),
+        ),
         _ => Note::warning("Failed", status.reason.clone()),
     };
     save(context, &challenge, status).await?;
@@ -101,16 +108,20 @@ async fn save(context: &Context, challenge: &Challenge, status: ChallengeStatus)
 /// Waits until the Snapshot that is being served carries the answer.
 async fn present(context: &Context, challenge: &Challenge) -> Result<(), Retry> {
     let spec = &challenge.spec;
-    let name = if spec.dns_name.contains(':') { format!("[{}]", spec.dns_name) } else { spec.dns_name.clone() };
-    let host = Host::parse(&name).ok_or_else(|| Retry::Later { message: format!("{name:?} is no host name"), after: None })?;
+    let name =
+        if spec.dns_name.contains(':') { format!("[{}]", spec.dns_name) } else { spec.dns_name.clone() };
+    let host = Host::parse(&name)
+        .ok_or_else(|| Retry::Later { message: format!("{name:?} is no host name"), after: None })?;
     let path = format!("{HTTP01_PREFIX}{}", spec.token);
     let mut published = context.live.published.subscribe();
-    let served = published.wait_for(|_| context.live.snapshot.load().challenges.find(&host, &path) == Some(&spec.key));
+    let served =
+        published.wait_for(|_| context.live.snapshot.load().challenges.find(&host, &path) == Some(&spec.key));
     match tokio::time::timeout(PRESENT_TIMEOUT, served).await {
         Ok(Ok(_)) => Ok(()),
-        Ok(Err(_)) | Err(_) => {
-            Err(Retry::Later { message: format!("the answer for {name:?} is not being served yet"), after: None })
-        }
+        Ok(Err(_)) | Err(_) => Err(Retry::Later {
+            message: format!("the answer for {name:?} is not being served yet"),
+            after: None,
+        }),
     }
 }
 
@@ -122,7 +133,9 @@ async fn prove(session: &Session, challenge: &Challenge) -> Result<Option<(State
         let ours = authorization.challenges.iter().find(|candidate| candidate.url == challenge.spec.url);
         match authorization.status {
             AuthorizationStatus::Pending => {}
-            AuthorizationStatus::Valid => return Ok(Some((State::Valid, "Successfully authorized domain".to_owned()))),
+            AuthorizationStatus::Valid => {
+                return Ok(Some((State::Valid, "Successfully authorized domain".to_owned())));
+            }
             AuthorizationStatus::Invalid
             | AuthorizationStatus::Deactivated
             | AuthorizationStatus::Expired
@@ -150,7 +163,9 @@ pub(crate) fn state_of(status: AuthorizationStatus) -> State {
     match status {
         AuthorizationStatus::Pending => State::Pending,
         AuthorizationStatus::Valid => State::Valid,
-        AuthorizationStatus::Invalid | AuthorizationStatus::Deactivated | AuthorizationStatus::Revoked => State::Invalid,
+        AuthorizationStatus::Invalid | AuthorizationStatus::Deactivated | AuthorizationStatus::Revoked => {
+            State::Invalid
+        }
         AuthorizationStatus::Expired => State::Expired,
     }
 }

@@ -6,9 +6,9 @@ use arc_swap::ArcSwap;
 use jamul_acme::Transport;
 use jamul_api::issuer::IssuerRef;
 use jamul_api::{Object, ObjectKey};
+use jamul_issuance::Note;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
-use jamul_issuance::Note;
 use jamul_routing::{Diagnostic, Snapshot};
 use jamul_store::{Announcement, EventType, Store};
 use jiff::Timestamp;
@@ -105,7 +105,13 @@ pub struct Context {
 impl Context {
     /// Puts the parts together.
     #[must_use]
-    pub fn new(store: Store, transports: Arc<dyn Transports>, settings: Settings, live: Arc<Live>, clock: Clock) -> Self {
+    pub fn new(
+        store: Store,
+        transports: Arc<dyn Transports>,
+        settings: Settings,
+        live: Arc<Live>,
+        clock: Clock,
+    ) -> Self {
         Self { store, transports, settings, live, clock, clients: Mutex::default() }
     }
 

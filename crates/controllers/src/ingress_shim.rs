@@ -26,7 +26,8 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
     for note in &shim.warnings {
         context.announce(&*ingress, note);
     }
-    let wanted: Vec<String> = shim.certificates.iter().map(|certificate| certificate.spec.secret_name.clone()).collect();
+    let wanted: Vec<String> =
+        shim.certificates.iter().map(|certificate| certificate.spec.secret_name.clone()).collect();
     for certificate in shim.certificates {
         apply(context, &ingress, certificate).await?;
     }
@@ -35,7 +36,10 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
     let named: Vec<String> = tls.filter_map(|tls| tls.secret_name.clone()).chain(wanted).collect();
     for certificate in context.store.list::<Certificate>() {
         let is_unused = !named.contains(&certificate.spec.secret_name);
-        if is_unused && certificate.is_controlled_by(&*ingress) && certificate.key().namespace == key.namespace {
+        if is_unused
+            && certificate.is_controlled_by(&*ingress)
+            && certificate.key().namespace == key.namespace
+        {
             context.store.delete::<Certificate>(&certificate.key()).await?;
             let message = format!("Successfully deleted unrequired Certificate {:?}", certificate.key().name);
             context.announce(&*ingress, &Note::normal("DeleteCertificate", message));
@@ -48,7 +52,9 @@ async fn apply(context: &Context, ingress: &Ingress, wanted: Certificate) -> Res
     let name = wanted.key().name;
     let (reason, verb) = match context.store.get::<Certificate>(&wanted.key()) {
         None => ("CreateCertificate", "created"),
-        Some(existing) if !existing.is_controlled_by(ingress) || !shim::needs_update(&existing, &wanted) => return Ok(()),
+        Some(existing) if !existing.is_controlled_by(ingress) || !shim::needs_update(&existing, &wanted) => {
+            return Ok(());
+        }
         Some(_) => ("UpdateCertificate", "updated"),
     };
     context.store.apply(wanted).await?;

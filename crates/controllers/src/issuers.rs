@@ -3,9 +3,9 @@
 use jamul_api::core::Secret;
 use jamul_api::issuer::{AcmeIssuerStatus, IssuerRef, IssuerSpec, IssuerStatus};
 use jamul_api::{ClusterIssuer, Issuer, Object, ObjectKey};
+use jamul_issuance::Note;
 use jamul_issuance::issuer::{self, IssuerKind};
 use jamul_issuance::issuers::ca;
-use jamul_issuance::Note;
 use jiff::Timestamp;
 
 use crate::accounts::{self, AccountError};
@@ -116,7 +116,8 @@ async fn acme<K: AnyIssuer>(context: &Context, object: &K, namespace: &str) -> R
     });
     match accounts::register(context, spec, namespace, known.as_ref().filter(|_| was_ready)).await {
         Ok(account) => {
-            let note = Note::normal("ACMEAccountRegistered", "The ACME account was registered with the ACME server");
+            let note =
+                Note::normal("ACMEAccountRegistered", "The ACME account was registered with the ACME server");
             Ok((note, true, Some(account), None))
         }
         Err(AccountError::Key(note)) => Ok((note, false, None, None)),

@@ -55,7 +55,11 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
                 for (authorization, challenge, solver) in missing {
                     let answer = session.key().key_authorization(&challenge.token);
                     let challenge = order::challenge_for(&order, &authorization, &challenge, &solver, answer);
-                    let message = format!("Created Challenge resource {} for domain {:?}", challenge.key(), challenge.spec.dns_name);
+                    let message = format!(
+                        "Created Challenge resource {} for domain {:?}",
+                        challenge.key(),
+                        challenge.spec.dns_name
+                    );
                     context.store.apply(challenge).await?;
                     context.announce(&*order, &Note::normal("Created", message));
                 }
@@ -70,7 +74,9 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
             Err(error) => {
                 match from_client(&error) {
                     AccountError::Away { message, after } => return Err(Retry::Later { message, after }),
-                    AccountError::Refused(message) => fail(&mut status, State::Errored, message, context.now()),
+                    AccountError::Refused(message) => {
+                        fail(&mut status, State::Errored, message, context.now());
+                    }
                     AccountError::Key(note) => fail(&mut status, State::Errored, note.message, context.now()),
                     AccountError::Store(error) => return Err(error.into()),
                 }
@@ -106,7 +112,9 @@ async fn save(context: &Context, order: &Order, status: OrderStatus) -> Result<A
 
 fn challenges_of(context: &Context, order: &Order) -> Vec<Arc<Challenge>> {
     let mut challenges = context.store.list::<Challenge>();
-    challenges.retain(|challenge| challenge.key().namespace == order.key().namespace && challenge.is_controlled_by(order));
+    challenges.retain(|challenge| {
+        challenge.key().namespace == order.key().namespace && challenge.is_controlled_by(order)
+    });
     challenges
 }
 
@@ -116,7 +124,12 @@ fn fail(status: &mut OrderStatus, state: State, reason: String, now: Timestamp) 
     status.failure_time = Some(Time(now));
 }
 
-async fn create(session: &Session, order: &Order, status: &mut OrderStatus, now: Timestamp) -> Result<(), ClientError> {
+async fn create(
+    session: &Session,
+    order: &Order,
+    status: &mut OrderStatus,
+    now: Timestamp,
+) -> Result<(), ClientError> {
     let names = order.spec.dns_names.iter().chain(&order.spec.ip_addresses);
     let lifetime = order.spec.duration.as_deref().and_then(|text| duration::parse(text).ok());
     let request = wire::NewOrder {
@@ -128,7 +141,12 @@ async fn create(session: &Session, order: &Order, status: &mut OrderStatus, now:
     let answer = session.new_order(&request).await?;
     status.url = answer.url;
     take(status, &answer.object);
-    status.authorizations = answer.object.authorizations.iter().map(|url| AcmeAuthorization { url: url.clone(), ..Default::default() }).collect();
+    status.authorizations = answer
+        .object
+        .authorizations
+        .iter()
+        .map(|url| AcmeAuthorization { url: url.clone(), ..Default::default() })
+        .collect();
     // Pending until the authorizations were looked at, whatever the server says: they may be valid already.
     status.state = Some(State::Pending);
     Ok(())
@@ -181,7 +199,8 @@ async fn refresh(
     take(status, &answer.object);
     if answer.object.status == WireStatus::Invalid {
         let refused = challenges.iter().find(|challenge| challenge.status.state == Some(State::Invalid));
-        let reason = refused.map_or_else(|| status.reason.clone(), |challenge| challenge.status.reason.clone());
+        let reason =
+            refused.map_or_else(|| status.reason.clone(), |challenge| challenge.status.reason.clone());
         fail(status, State::Invalid, reason, now);
     }
     let waits = answer.object.status == WireStatus::Pending;
@@ -235,7 +254,9 @@ async fn download(
 /// The chain whose topmost certificate was issued by `common_name`, else the default one.
 fn preferred(chains: &[String], common_name: &str) -> Option<String> {
     let matches = |chain: &&String| {
-        let top = X509::chain_from_pem(chain).ok().and_then(|chain| chain.last().and_then(X509::issuer_common_name).map(str::to_owned));
+        let top = X509::chain_from_pem(chain)
+            .ok()
+            .and_then(|chain| chain.last().and_then(X509::issuer_common_name).map(str::to_owned));
         !common_name.is_empty() && top.as_deref() == Some(common_name)
     };
     chains.iter().find(matches).or(chains.first()).cloned()

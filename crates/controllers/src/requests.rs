@@ -5,27 +5,37 @@ use jamul_api::core::Secret;
 use jamul_api::issuer::{IssuerSpec, IssuerStatus};
 use jamul_api::request::CertificateRequestStatus;
 use jamul_api::{CertificateRequest, ClusterIssuer, Issuer, Object, ObjectKey, Order};
+use jamul_issuance::Note;
 use jamul_issuance::issuer::IssuerKind;
 use jamul_issuance::issuers::{Outcome, acme, ca, self_signed};
 use jamul_issuance::request::{self, RequestStep};
-use jamul_issuance::Note;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::context::Context;
 use crate::runner::{self, Retry, owner_key, trigger};
+
+/// When a request that waits for a Secret of its issuer is looked at again.
+const SECRET_WAIT: SignedDuration = SignedDuration::from_secs(10);
 
 pub(crate) async fn run(context: &Context) {
     let triggers = |inbox: runner::Inbox| async move {
         tokio::join!(
             trigger::<CertificateRequest>(&context.store, &inbox, |request, _| vec![request.key()]),
-            trigger::<Order>(&context.store, &inbox, |order, _| owner_key("CertificateRequest", order).into_iter().collect()),
-            trigger::<Issuer>(&context.store, &inbox, |issuer, _| waiting_for(context, "Issuer", &issuer.key())),
+            trigger::<Order>(&context.store, &inbox, |order, _| owner_key("CertificateRequest", order)
+                .into_iter()
+                .collect()),
+            trigger::<Issuer>(&context.store, &inbox, |issuer, _| waiting_for(
+                context,
+                "Issuer",
+                &issuer.key()
+            )),
             trigger::<ClusterIssuer>(&context.store, &inbox, |issuer, _| {
                 waiting_for(context, "ClusterIssuer", &issuer.key())
             }),
         );
     };
-    runner::run("certificaterequests", context.clock, runner::FAST, triggers, |key| reconcile(context, key)).await;
+    runner::run("certificaterequests", context.clock, runner::FAST, triggers, |key| reconcile(context, key))
+        .await;
 }
 
 /// The requests of an issuer; issuers change rarely, so all requests are looked at.
@@ -45,7 +55,10 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
     let reference = &request.spec.issuer_ref;
     let issuer_key = Context::issuer_key(reference, &key.namespace);
     let issuer: Option<(IssuerSpec, Option<IssuerStatus>)> = if reference.kind() == "ClusterIssuer" {
-        context.store.get::<ClusterIssuer>(&issuer_key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
+        context
+            .store
+            .get::<ClusterIssuer>(&issuer_key)
+            .map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
     } else {
         context.store.get::<Issuer>(&issuer_key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
     };
@@ -58,16 +71,30 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
             let outcome = sign(context, &request, kind, &spec).await?;
             let (status, note) = match outcome {
                 Outcome::Issued { chain, ca } => {
-                    let note = Note::normal("CertificateIssued", "Certificate fetched from issuer successfully");
+                    let note =
+                        Note::normal("CertificateIssued", "Certificate fetched from issuer successfully");
                     (request::issued(&request, chain, ca, context.now()), note)
                 }
-                Outcome::Pending(note) => (request::pending(&request, note.message.clone(), context.now()), note),
-                Outcome::Refused(note) => (request::failed(&request, note.message.clone(), context.now()), note),
+                Outcome::Pending(note) => {
+                    (request::pending(&request, note.message.clone(), context.now()), note)
+                }
+                Outcome::Refused(note) => {
+                    (request::failed(&request, note.message.clone(), context.now()), note)
+                }
             };
+            let waits = note_waits(kind, &status);
             set_status(context, &request, status, Some(note)).await?;
+            if waits {
+                return Ok(context.now().checked_add(SECRET_WAIT).ok());
+            }
         }
     }
     Ok(None)
+}
+
+/// Whether nothing will tell of the change that is waited for: an Order does, a missing Secret does not.
+fn note_waits(kind: IssuerKind, status: &CertificateRequestStatus) -> bool {
+    kind != IssuerKind::Acme && status.certificate.is_none() && status.failure_time.is_none()
 }
 
 async fn set_status(
@@ -93,7 +120,8 @@ async fn sign(
     spec: &IssuerSpec,
 ) -> Result<Outcome, Retry> {
     let namespace = request.key().namespace;
-    let secret = |namespace: String, name: &str| context.store.get::<Secret>(&ObjectKey::new(namespace, name));
+    let secret =
+        |namespace: String, name: &str| context.store.get::<Secret>(&ObjectKey::new(namespace, name));
     Ok(match kind {
         IssuerKind::SelfSigned => {
             let key = self_signed::key_secret_name(request).and_then(|name| secret(namespace, name));
@@ -101,8 +129,15 @@ async fn sign(
         }
         IssuerKind::Ca => {
             let ca = spec.ca.clone().unwrap_or_default();
-            let key_pair = secret(context.issuer_namespace(&request.spec.issuer_ref, &namespace), &ca.secret_name);
-            ca::sign(request, &ca.secret_name, key_pair.as_deref(), &ca.crl_distribution_points, context.now())
+            let key_pair =
+                secret(context.issuer_namespace(&request.spec.issuer_ref, &namespace), &ca.secret_name);
+            ca::sign(
+                request,
+                &ca.secret_name,
+                key_pair.as_deref(),
+                &ca.crl_distribution_points,
+                context.now(),
+            )
         }
         IssuerKind::Acme => {
             let issuer = spec.acme.clone().unwrap_or_default();
@@ -116,7 +151,9 @@ async fn sign(
 
 /// Creates the Order, or tells what came of it.
 async fn observe(context: &Context, request: &CertificateRequest, wanted: Order) -> Result<Outcome, Retry> {
-    let Some(order) = context.store.get::<Order>(&wanted.key()).filter(|order| order.is_controlled_by(request)) else {
+    let Some(order) =
+        context.store.get::<Order>(&wanted.key()).filter(|order| order.is_controlled_by(request))
+    else {
         let key = wanted.key();
         context.store.apply(wanted).await?;
         let message = format!("Created Order resource {key}");
@@ -128,7 +165,11 @@ async fn observe(context: &Context, request: &CertificateRequest, wanted: Order)
             Outcome::Issued { chain: String::from_utf8_lossy(&chain.0).into_owned(), ca: None }
         }
         (Some(State::Invalid | State::Expired | State::Errored), _) => {
-            let message = format!("Failed to wait for order resource {:?} to become ready: {}", order.key().name, status.reason);
+            let message = format!(
+                "Failed to wait for order resource {:?} to become ready: {}",
+                order.key().name,
+                status.reason
+            );
             Outcome::Refused(Note::warning("OrderFailed", message))
         }
         (Some(State::Valid | State::Pending | State::Ready | State::Processing) | None, _) => {

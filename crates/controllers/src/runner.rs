@@ -48,9 +48,11 @@ pub(crate) struct Limits {
 }
 
 /// cert-manager's limits for `certificates-*`.
-pub(crate) const FAST: Limits = Limits { first: SignedDuration::from_secs(1), longest: SignedDuration::from_secs(30) };
+pub(crate) const FAST: Limits =
+    Limits { first: SignedDuration::from_secs(1), longest: SignedDuration::from_secs(30) };
 /// Ours for everything that speaks to an ACME server; upstream starts at 5 s.
-pub(crate) const REMOTE: Limits = Limits { first: SignedDuration::from_secs(1), longest: SignedDuration::from_mins(30) };
+pub(crate) const REMOTE: Limits =
+    Limits { first: SignedDuration::from_secs(1), longest: SignedDuration::from_mins(30) };
 
 /// A way in for keys.
 pub(crate) type Inbox = mpsc::Sender<ObjectKey>;
@@ -75,7 +77,11 @@ pub(crate) async fn run<F, T>(
     let mut working = FuturesUnordered::new();
     loop {
         let now = clock();
-        let ready: Vec<_> = due.iter().filter(|(key, at)| **at <= now && !busy.contains(*key)).map(|(key, _)| key.clone()).collect();
+        let ready: Vec<_> = due
+            .iter()
+            .filter(|(key, at)| **at <= now && !busy.contains(*key))
+            .map(|(key, _)| key.clone())
+            .collect();
         for key in ready.into_iter().take(CONCURRENCY.saturating_sub(busy.len())) {
             due.remove(&key);
             busy.insert(key.clone());
@@ -125,7 +131,8 @@ fn after_failure(
     let count = failures.entry(key.clone()).or_default();
     *count = count.saturating_add(1);
     let doublings = u32::try_from((*count - 1).clamp(0, 20)).unwrap_or(0);
-    let backoff = limits.first.checked_mul(2_i32.pow(doublings)).unwrap_or(limits.longest).min(limits.longest);
+    let backoff =
+        limits.first.checked_mul(2_i32.pow(doublings)).unwrap_or(limits.longest).min(limits.longest);
     let asked = match retry {
         Retry::Later { after: Some(after), .. } => SignedDuration::try_from(*after).unwrap_or(limits.longest),
         Retry::Later { after: None, .. } | Retry::Store(_) | Retry::Plan(_) => SignedDuration::ZERO,
@@ -148,7 +155,11 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// Sends the keys that each change of kind `K` concerns.
-pub(crate) async fn trigger<K: Object>(store: &Store, inbox: &Inbox, mut keys_of: impl FnMut(&K, bool) -> Vec<ObjectKey>) {
+pub(crate) async fn trigger<K: Object>(
+    store: &Store,
+    inbox: &Inbox,
+    mut keys_of: impl FnMut(&K, bool) -> Vec<ObjectKey>,
+) {
     let mut watch = store.watch::<K>();
     while let Some(change) = watch.next().await {
         let (objects, deleted): (Vec<Arc<K>>, bool) = match change {

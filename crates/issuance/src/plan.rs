@@ -208,7 +208,8 @@ impl<'a> Planner<'a> {
         }
         let spec = &self.inputs.certificate.spec;
         let issuing = condition::find(&self.status.conditions, "Issuing");
-        let is_refused = issuing.is_some_and(|issuing| issuing.reason == INVALID_SPEC);
+        let is_refused = issuing.is_some_and(|issuing| issuing.reason == INVALID_SPEC)
+            && self.request(self.revision() + 1).is_none();
         if is_refused && keys::algorithm(spec).is_ok() && keys::template(spec).is_ok() {
             return None;
         }
@@ -308,7 +309,7 @@ impl<'a> Planner<'a> {
             }
             Some(_) => {
                 let message = "User intervention required: existing private key in Secret does not match \
-                               requirements on Certificate resource, and rotationPolicy Never forbids a new one";
+                               requirements on Certificate resource; rotationPolicy Never forbids a new one";
                 let issuing = condition::find(&self.status.conditions, "Issuing");
                 if issuing.is_none_or(|issuing| issuing.reason != "CannotRegenerateKey") {
                     self.set_condition(Condition::new("Issuing", true, "CannotRegenerateKey", message));

@@ -91,7 +91,9 @@ impl PublicKey {
                 let (modulus, exponent) = self.rsa_components()?;
                 return Some(PublicComponents::Rsa { modulus, exponent });
             }
-            KeyAlgorithm::Ed25519 => return Some(PublicComponents::Ed25519 { x: self.subject_public_key().to_vec() }),
+            KeyAlgorithm::Ed25519 => {
+                return Some(PublicComponents::Ed25519 { x: self.subject_public_key().to_vec() });
+            }
             KeyAlgorithm::EcdsaP256 => Curve::P256,
             KeyAlgorithm::EcdsaP384 => Curve::P384,
             KeyAlgorithm::EcdsaP521 => Curve::P521,
@@ -159,9 +161,13 @@ mod tests {
 
     #[test]
     fn components_and_jose_signatures_round_trip_for_every_algorithm() {
-        for algorithm in
-            [KeyAlgorithm::Rsa { bits: 2048 }, KeyAlgorithm::EcdsaP256, KeyAlgorithm::EcdsaP384, KeyAlgorithm::EcdsaP521, KeyAlgorithm::Ed25519]
-        {
+        for algorithm in [
+            KeyAlgorithm::Rsa { bits: 2048 },
+            KeyAlgorithm::EcdsaP256,
+            KeyAlgorithm::EcdsaP384,
+            KeyAlgorithm::EcdsaP521,
+            KeyAlgorithm::Ed25519,
+        ] {
             let key = PrivateKey::generate(algorithm).expect("a key");
             let public = key.public_key();
             let components = public.components().expect("components");

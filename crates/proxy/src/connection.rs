@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::time::Duration;
@@ -11,28 +11,15 @@ use futures_util::FutureExt;
 use hyper::rt::{Executor, Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use jamul_routing::Timeouts;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::conn_info::ConnInfo;
 use crate::drain::Drain;
 use crate::exchange;
 use crate::idle::SendTimeout;
-use crate::server::Worker;
 use crate::tls::{self, ServerTls};
-
-/// What exchanges know about their connection.
-#[derive(Debug)]
-pub(crate) struct ConnInfo {
-    /// The client's address.
-    pub(crate) client: IpAddr,
-    /// The port it connected to.
-    pub(crate) local_port: u16,
-    /// Whether it speaks TLS.
-    pub(crate) is_tls: bool,
-}
+use crate::worker::Worker;
 
 /// Runs hyper's futures on the worker's own thread.
 #[derive(Clone, Copy, Debug)]
@@ -166,54 +153,5 @@ where
     };
     if let Err(error) = served {
         tracing::debug!(error = &error as &dyn std::error::Error, "connection ended early");
-    }
-}
-
-/// Passes bytes both ways between two upgraded connections until one ends or both are silent for too long.
-pub(crate) fn tunnel(worker: &Worker, client: OnUpgrade, upstream: OnUpgrade, timeouts: Timeouts) {
-    let over = worker.drain.over.clone();
-    worker.connections.spawn_local(async move {
-        tokio::select! {
-            () = carry(client, upstream, timeouts) => {}
-            () = over.cancelled() => {}
-        }
-    });
-}
-
-async fn carry(client: OnUpgrade, upstream: OnUpgrade, timeouts: Timeouts) {
-    let upgraded =
-        tokio::time::timeout(timeouts.read, futures_util::future::try_join(client, upstream)).await;
-    let Ok(Ok((client, upstream))) = upgraded else {
-        tracing::debug!("upgrade not completed");
-        return;
-    };
-    let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
-    let (from_upstream, to_upstream) = tokio::io::split(TokioIo::new(upstream));
-    let up = pass(from_client, to_upstream, timeouts.send);
-    let down = pass(from_upstream, to_client, timeouts.read);
-    let mut ways = (pin!(up), pin!(down));
-    // As nginx does, the end of one way is the end of both.
-    let ended = futures_util::future::select(ways.0.as_mut(), ways.1.as_mut()).await.factor_first().0;
-    if let Err(error) = ended {
-        tracing::debug!(error = &error as &dyn std::error::Error, "upgraded connection ended early");
-    }
-}
-
-async fn pass(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    idle: Duration,
-) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let count = tokio::time::timeout(idle, from.read(&mut buffer)).await.map_err(io::Error::from)??;
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-            return to.shutdown().await;
-        };
-        let written = async {
-            to.write_all(bytes).await?;
-            to.flush().await
-        };
-        tokio::time::timeout(idle, written).await.map_err(io::Error::from)??;
     }
 }

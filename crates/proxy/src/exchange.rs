@@ -15,15 +15,17 @@ use jamul_routing::{
     Endpoint, Filter, Protocol, Reply, RequestHead, ResponseHead, Route, Scope, Snapshot, Upstream, Verdict,
 };
 
-use crate::body::{ExchangeBody, Relay, RequestBody, Source};
-use crate::connection::ConnInfo;
+use crate::body::{ExchangeBody, Relay, Source};
+use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
 use crate::forward;
-use crate::question;
 use crate::open_record::OpenRecord;
+use crate::question;
 use crate::record::{ExchangeRecord, UpstreamRecord};
-use crate::server::Worker;
+use crate::request_body::RequestBody;
+use crate::upgrade;
 use crate::upstream::{Lease, Reuse};
+use crate::worker::Worker;
 
 /// Endpoints that one exchange tries to connect to (nginx's `proxy_next_upstream_tries 3`).
 const TRIES: usize = 3;
@@ -244,7 +246,7 @@ fn answered(
 /// From here on the connections belong to another protocol (WebSocket): bytes pass unseen.
 fn switched(worker: &Worker, mut response: Response<Incoming>, client: OnUpgrade, route: &Route) -> Outcome {
     let upstream = hyper::upgrade::on(&mut response);
-    crate::connection::tunnel(worker, client, upstream, route.timeouts);
+    upgrade::tunnel(worker, client, upstream, route.timeouts);
     let mut headers: HeaderMap = std::mem::take(response.headers_mut());
     let protocol = headers.get(header::UPGRADE).cloned();
     forward::clean_response(&mut headers);

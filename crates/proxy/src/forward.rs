@@ -5,9 +5,9 @@ use http::{Request, Uri, Version};
 use hyper::upgrade::OnUpgrade;
 use jamul_routing::{Host, RequestHead, path};
 
-use crate::body::RequestBody;
-use crate::connection::ConnInfo;
+use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
+use crate::request_body::RequestBody;
 
 /// Headers of one connection only (RFC 9110 section 7.6.1), besides those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 7] = [

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::server::ProxyError;
+use crate::error::ProxyError;
 
 /// Connections that wait to be accepted, per socket.
 const BACKLOG: i32 = 4096;

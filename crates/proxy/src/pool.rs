@@ -9,7 +9,7 @@ use hyper::client::conn::http1::SendRequest;
 use jamul_routing::{Endpoint, Protocol};
 use tokio::time::Instant;
 
-use crate::body::RequestBody;
+use crate::request_body::RequestBody;
 
 /// Idle connections that a worker keeps (`upstream-keepalive-connections`).
 const MAX_IDLE: usize = 320;

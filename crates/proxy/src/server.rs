@@ -7,9 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
-use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
-use jamul_routing::Snapshot;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -18,47 +16,13 @@ use crate::access_log::{self, AccessLog};
 use crate::balance::Rounds;
 use crate::connection;
 use crate::drain::{self, Drain};
+use crate::error::ProxyError;
 use crate::listener;
 use crate::metrics::{Metrics, WorkerMetrics};
-use crate::pool::Pool;
 use crate::settings::ProxySettings;
-use crate::tls::{BadCertificate, ServerTls, UpstreamTls};
-
-/// The current Snapshot: one writer publishes, every exchange reads the newest and keeps it to its end.
-pub type Snapshots = Arc<ArcSwap<Snapshot>>;
-
-/// Why the proxy cannot start or go on.
-#[derive(Debug, thiserror::Error)]
-pub enum ProxyError {
-    /// Something listens there already.
-    #[error("{address} is in use already; stop what listens there or choose another port")]
-    PortInUse {
-        /// The address as configured.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// The system refuses the address (a low port without the right to it, an address of another machine).
-    #[error("cannot listen on {address}")]
-    Bind {
-        /// The address as configured.
-        address: SocketAddr,
-        /// What the system says.
-        source: io::Error,
-    },
-    /// TLS cannot be set up.
-    #[error("https cannot be served")]
-    Tls(#[source] BadCertificate),
-    /// A worker cannot be started, or lost its sockets.
-    #[error("a worker cannot run")]
-    Worker(#[source] io::Error),
-    /// A worker ended by itself.
-    #[error("worker {index} ended unexpectedly")]
-    WorkerEnded {
-        /// Which.
-        index: usize,
-    },
-}
+use crate::snapshots::Snapshots;
+use crate::tls::{ServerTls, UpstreamTls};
+use crate::worker::Worker;
 
 /// The data plane with its ports bound, not yet serving.
 #[derive(Debug)]
@@ -75,21 +39,6 @@ pub struct Proxy {
 struct Sockets {
     http: Vec<TcpListener>,
     https: Vec<TcpListener>,
-}
-
-/// What the exchanges of one worker share.
-#[derive(Debug)]
-pub(crate) struct Worker {
-    pub(crate) settings: Arc<ProxySettings>,
-    pub(crate) snapshots: Snapshots,
-    pub(crate) pool: Rc<Pool>,
-    pub(crate) rounds: Rounds,
-    pub(crate) metrics: Arc<WorkerMetrics>,
-    pub(crate) log: Rc<AccessLog>,
-    pub(crate) upstream_tls: UpstreamTls,
-    /// Connections of clients, and tunnels that were.
-    pub(crate) connections: TaskTracker,
-    pub(crate) drain: Drain,
 }
 
 impl Proxy {

@@ -16,7 +16,7 @@ use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, Server
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::server::Snapshots;
+use crate::snapshots::Snapshots;
 
 /// A chain and key that cannot be used.
 #[derive(Debug, thiserror::Error)]

@@ -14,10 +14,10 @@ use jamul_routing::{Endpoint, Protocol, Timeouts};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use crate::body::RequestBody;
-use crate::meter::Meter;
 use crate::failure::Failure;
+use crate::meter::Meter;
 use crate::pool::{Pool, PoolKey};
+use crate::request_body::RequestBody;
 use crate::tls::UpstreamTls;
 
 /// Largest response head of an upstream.

@@ -55,7 +55,10 @@ impl Context<'_> {
             None | Some(AccountStatus::Valid) => {}
             Some(AccountStatus::Deactivated) => account.status = AccountStatus::Deactivated,
             Some(AccountStatus::Revoked) => {
-                return refuse(ProblemType::Malformed, "only the CA revokes an account; it can be deactivated");
+                return refuse(
+                    ProblemType::Malformed,
+                    "only the CA revokes an account; it can be deactivated",
+                );
             }
         }
         self.commit(vec![Record::Account(account.clone())])?;
@@ -97,7 +100,8 @@ impl Context<'_> {
             let detail = format!("the inner payload is not a key change: {error}");
             Box::new(Problem::new(ProblemType::Malformed, detail))
         })?;
-        if change.account != self.url(&Resource::Account(account.id.clone())) || change.old_key != account.key {
+        if change.account != self.url(&Resource::Account(account.id.clone())) || change.old_key != account.key
+        {
             let detail = "the inner payload names another account, or another key than the account has";
             return refuse(ProblemType::Malformed, detail);
         }
@@ -174,7 +178,8 @@ fn check_contact_url(url: &str) -> Result<(), Refusal> {
     match is_address {
         true => Ok(()),
         false => {
-            let detail = format!("contact {url:?} is not one plain e-mail address like mailto:you@example.com");
+            let detail =
+                format!("contact {url:?} is not one plain e-mail address like mailto:you@example.com");
             refuse(ProblemType::InvalidContact, detail)
         }
     }

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jamul_pki::{
-    Authority as Signer, Certificate, CertificateTemplate, Csr, KeyAlgorithm, KeyEncoding, KeyError, PrivateKey, PublicKey,
-    San, Serial, Subject, Usage, X509Error,
+    Authority as Signer, Certificate, CertificateTemplate, Csr, KeyAlgorithm, KeyEncoding, KeyError,
+    PrivateKey, PublicKey, San, Serial, Subject, Usage, X509Error,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -103,7 +103,11 @@ pub(super) fn sans(identifiers: &[Identifier]) -> Vec<San> {
     identifiers.iter().filter_map(san).collect()
 }
 
-fn create_root(state: &Path, name: &str, now: Timestamp) -> Result<(Certificate, PrivateKey), AuthorityError> {
+fn create_root(
+    state: &Path,
+    name: &str,
+    now: Timestamp,
+) -> Result<(Certificate, PrivateKey), AuthorityError> {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
     let template = authority_template(name, "Root CA", None, key.public_key(), now, later(now, ROOT_LIFE))?;
     write_pair(state, ROOT, template.self_sign(&key)?, key)
@@ -146,7 +150,11 @@ fn authority_template(
 }
 
 /// A template without names and usages, valid for no time; the callers say the rest.
-fn template(subject: Subject, public_key: PublicKey, now: Timestamp) -> Result<CertificateTemplate, AuthorityError> {
+fn template(
+    subject: Subject,
+    public_key: PublicKey,
+    now: Timestamp,
+) -> Result<CertificateTemplate, AuthorityError> {
     Ok(CertificateTemplate {
         serial: Serial::random()?,
         subject,
@@ -176,7 +184,8 @@ fn write_pair(
 ) -> Result<(Certificate, PrivateKey), AuthorityError> {
     let text = format!("{}{}", certificate.to_pem()?, key.to_pem(KeyEncoding::Pkcs8)?);
     let path = state.join(name);
-    files::replace(&path, text.as_bytes(), files::PRIVATE).map_err(|source| AuthorityError::File { path, source })?;
+    files::replace(&path, text.as_bytes(), files::PRIVATE)
+        .map_err(|source| AuthorityError::File { path, source })?;
     Ok((certificate, key))
 }
 

@@ -6,7 +6,9 @@ use jiff::Timestamp;
 use super::authority::Authority;
 use super::jobs::Jobs;
 use super::ledger::{Ledger, Objects};
-use super::records::{AccountId, AccountRecord, AuthorizationId, AuthorizationRecord, OrderId, OrderRecord, Record};
+use super::records::{
+    AccountId, AccountRecord, AuthorizationId, AuthorizationRecord, OrderId, OrderRecord, Record,
+};
 use super::reply::{Refusal, internal, refuse, refuse_with};
 use super::resource::{BaseUrl, Resource};
 use super::settings::CaSettings;

@@ -51,7 +51,8 @@ impl Journal {
     /// # Errors
     /// [`JournalError`]; the file then is as before.
     pub(super) fn append(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        let line = serde_json::to_vec(records).map_err(|source| failed("encode", &self.path, source.into()))?;
+        let line =
+            serde_json::to_vec(records).map_err(|source| failed("encode", &self.path, source.into()))?;
         self.write_line(&line)
     }
 
@@ -147,7 +148,9 @@ pub enum JournalError {
         source: io::Error,
     },
     /// The file holds something that this program did not write.
-    #[error("{path} is damaged in line {line}: {reason}; restore it from a backup, or move it away to start anew")]
+    #[error(
+        "{path} is damaged in line {line}: {reason}; restore it from a backup, or move it away to start anew"
+    )]
     Corrupt {
         /// Which file.
         path: PathBuf,
@@ -205,7 +208,7 @@ mod tests {
         let contents = fs::read(&path).unwrap();
         for end in whole..contents.len() {
             fs::write(&path, &contents[..end]).unwrap();
-            assert_eq!(reopened(folder.path()), [one.clone()], "torn at {end}");
+            assert_eq!(reopened(folder.path()), std::slice::from_ref(&one), "torn at {end}");
             assert_eq!(fs::metadata(&path).unwrap().len() as usize, whole);
         }
     }

@@ -41,7 +41,8 @@ fn check_dns(name: &str) -> Result<String, Problem> {
         Err(Problem::new(ProblemType::Malformed, format!("{name:?} is not a DNS name: {reason}")))
     };
     if name.starts_with("*.") {
-        let detail = format!("{name:?} is a wildcard, which only dns-01 can prove; list the names one by one");
+        let detail =
+            format!("{name:?} is a wildcard, which only dns-01 can prove; list the names one by one");
         return Err(Problem::new(ProblemType::RejectedIdentifier, detail));
     }
     if !name.is_ascii() {
@@ -123,7 +124,8 @@ mod tests {
     fn loopback_and_private_addresses_are_fine_and_the_metadata_service_is_not() {
         let allowed = |text: &str| may_be_dialled(text.parse().expect("an address"));
         assert!(allowed("127.0.0.1") && allowed("::1") && allowed("10.1.2.3") && allowed("fd00::1"));
-        for refused in ["169.254.169.254", "0.0.0.0", "::", "fe80::1", "224.0.0.1", "::ffff:169.254.169.254"] {
+        for refused in ["169.254.169.254", "0.0.0.0", "::", "fe80::1", "224.0.0.1", "::ffff:169.254.169.254"]
+        {
             assert!(!allowed(refused), "{refused}");
         }
     }

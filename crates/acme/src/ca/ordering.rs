@@ -11,8 +11,8 @@ use super::names;
 use super::orders::Standing;
 use super::random;
 use super::records::{
-    AccountRecord, AuthorizationId, AuthorizationRecord, AuthorizationState, OrderId, OrderPhase, OrderRecord,
-    Record, RequestedValidity,
+    AccountRecord, AuthorizationId, AuthorizationRecord, AuthorizationState, OrderId, OrderPhase,
+    OrderRecord, Record, RequestedValidity,
 };
 use super::reply::{Handled, Refusal, Reply, internal, refuse};
 use super::request::Verified;
@@ -61,7 +61,8 @@ impl Context<'_> {
         match self.objects().standing(&order, self.now) {
             Standing::Ready => {}
             other @ (Standing::Pending | Standing::Processing | Standing::Valid | Standing::Invalid(_)) => {
-                let detail = format!("the order is {}, and only a ready one can be finalized", other.status());
+                let detail =
+                    format!("the order is {}, and only a ready one can be finalized", other.status());
                 return refuse(ProblemType::OrderNotReady, detail);
             }
         }
@@ -152,7 +153,10 @@ impl Context<'_> {
         if let Some(end) = request.not_after
             && end <= begin.max(self.now)
         {
-            return refuse(ProblemType::Malformed, format!("notAfter {end} is not after {}", begin.max(self.now)));
+            return refuse(
+                ProblemType::Malformed,
+                format!("notAfter {end} is not after {}", begin.max(self.now)),
+            );
         }
         let latest = begin + self.settings.validity;
         Ok(RequestedValidity { not_before, not_after: request.not_after.map(|end| end.min(latest)) })
@@ -183,9 +187,7 @@ impl Context<'_> {
                 Standing::Invalid(problem) => Some(problem.clone()),
                 Standing::Pending | Standing::Ready | Standing::Processing | Standing::Valid => None,
             },
-            authorizations: authorizations
-                .map(|id| self.url(&Resource::Authorization(id.clone())))
-                .collect(),
+            authorizations: authorizations.map(|id| self.url(&Resource::Authorization(id.clone()))).collect(),
             finalize: self.url(&Resource::Finalize(order.id.clone())),
             certificate: certificate.map(|_| self.url(&Resource::Certificate(order.id.clone()))),
         }

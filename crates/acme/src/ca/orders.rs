@@ -164,7 +164,9 @@ fn failure(authorization: &AuthorizationRecord) -> Problem {
         AuthorizationState::Deactivated => {
             Problem::new(ProblemType::Unauthorized, "the authorization was deactivated")
         }
-        AuthorizationState::Pending | AuthorizationState::Validating(_) | AuthorizationState::Valid { .. } => {
+        AuthorizationState::Pending
+        | AuthorizationState::Validating(_)
+        | AuthorizationState::Valid { .. } => {
             let detail = format!("the authorization expired at {}", authorization.expires);
             Problem::new(ProblemType::Unauthorized, detail)
         }

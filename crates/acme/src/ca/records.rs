@@ -135,15 +135,9 @@ pub(super) enum AuthorizationState {
     /// The client says that the proof is in place; the CA looks.
     Validating(ChallengeType),
     /// The proof was seen.
-    Valid {
-        method: ChallengeType,
-        validated: Timestamp,
-    },
+    Valid { method: ChallengeType, validated: Timestamp },
     /// Something else was seen.
-    Invalid {
-        method: ChallengeType,
-        problem: Box<Problem>,
-    },
+    Invalid { method: ChallengeType, problem: Box<Problem> },
     /// The client gave it up.
     Deactivated,
 }

@@ -43,11 +43,8 @@ impl Verified {
         let jws = FlattenedJws::parse(request.body()).map_err(jose_refusal)?;
         let protected = jws.protected().map_err(jose_refusal)?;
         if base.parse_url(&protected.url).as_ref() != Some(resource) {
-            let detail = format!(
-                "the JWS is for {:?}, the request for {:?}",
-                protected.url,
-                base.of(resource)
-            );
+            let detail =
+                format!("the JWS is for {:?}, the request for {:?}", protected.url, base.of(resource));
             return refuse_with(StatusCode::UNAUTHORIZED, ProblemType::Unauthorized, detail);
         }
         let signer = signer(protected.key, &jws, base, objects)?;
@@ -63,7 +60,9 @@ impl Verified {
     pub(super) fn account(&self) -> Result<&AccountRecord, Refusal> {
         match &self.signer {
             Signer::Account(account) => Ok(account),
-            Signer::Key(_) => refuse(ProblemType::Malformed, "name the account with \"kid\", not with \"jwk\""),
+            Signer::Key(_) => {
+                refuse(ProblemType::Malformed, "name the account with \"kid\", not with \"jwk\"")
+            }
         }
     }
 
@@ -141,12 +140,7 @@ fn check_envelope(request: &http::Request<Vec<u8>>) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn signer(
-    reference: KeyReference,
-    jws: &Jws,
-    base: &BaseUrl,
-    objects: &Objects,
-) -> Result<Signer, Refusal> {
+fn signer(reference: KeyReference, jws: &Jws, base: &BaseUrl, objects: &Objects) -> Result<Signer, Refusal> {
     let kid = match reference {
         KeyReference::Jwk(key) => {
             jws.verify(&key).map_err(jose_refusal)?;

@@ -29,7 +29,8 @@ impl Context<'_> {
             Signer::Key(key) => is_certificate_key(key, &der),
         };
         if !may_revoke {
-            let detail = "neither the account of the certificate, nor one that proved all its names, nor its key";
+            let detail =
+                "neither the account of the certificate, nor one that proved all its names, nor its key";
             return refuse(ProblemType::Unauthorized, format!("signed by {detail}"));
         }
         if record.revoked.is_some() {
@@ -60,7 +61,8 @@ fn check_reason(code: Option<u8>) -> Result<RevocationReason, Refusal> {
     match RevocationReason::from_code(code.unwrap_or(0)) {
         Some(reason) => Ok(reason),
         None => {
-            let detail = format!("reason {code:?} cannot be given by a subscriber; there are 0, 1, 3, 4 and 5");
+            let detail =
+                format!("reason {code:?} cannot be given by a subscriber; there are 0, 1, 3, 4 and 5");
             refuse(ProblemType::BadRevocationReason, detail)
         }
     }

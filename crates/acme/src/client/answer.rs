@@ -170,9 +170,6 @@ mod tests {
             ("link", r#"<https://ca.example/directory>;rel="index", <1/a>; rel="alternate""#),
             ("link", r#"<https://ca.example/b>;title="x";rel=alternate"#),
         ]);
-        assert_eq!(
-            answer.links("alternate"),
-            ["https://ca.example/acme/cert/1/a", "https://ca.example/b"]
-        );
+        assert_eq!(answer.links("alternate"), ["https://ca.example/acme/cert/1/a", "https://ca.example/b"]);
     }
 }

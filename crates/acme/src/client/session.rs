@@ -12,8 +12,8 @@ use crate::encoding;
 use crate::jose::{AccountKey, KeyReference};
 use crate::problem::ProblemType;
 use crate::wire::{
-    Account, AccountStatus, AccountUpdate, Authorization, AuthorizationStatus, AuthorizationUpdate, Challenge,
-    Finalize, KeyChange, NewOrder, Order, Orders, RevocationReason, RevokeCertificate,
+    Account, AccountStatus, AccountUpdate, Authorization, AuthorizationStatus, AuthorizationUpdate,
+    Challenge, Finalize, KeyChange, NewOrder, Order, Orders, RevocationReason, RevokeCertificate,
 };
 
 /// An account at a server, with the key that signs for it. Cheap to clone.

@@ -78,7 +78,9 @@ impl Jwk {
             Some(PublicComponents::Ed25519 { x }) => {
                 Ok(Self::Okp { crv: OkpCurve::Ed25519, x: encoding::encode(x) })
             }
-            None => Err(JoseError::BadKey("it is neither RSA, ECDSA (P-256, P-384, P-521) nor Ed25519".into())),
+            None => {
+                Err(JoseError::BadKey("it is neither RSA, ECDSA (P-256, P-384, P-521) nor Ed25519".into()))
+            }
         }
     }
 
@@ -204,7 +206,8 @@ mod tests {
     #[test]
     fn weak_misspelled_and_impossible_keys_are_refused() {
         let weak = Jwk::Rsa { n: encoding::encode([0xff; 128]), e: "AQAB".to_owned() };
-        let padded = Jwk::Rsa { n: encoding::encode([&[0][..], &[0xff; 256]].concat()), e: "AQAB".to_owned() };
+        let padded =
+            Jwk::Rsa { n: encoding::encode([&[0][..], &[0xff; 256]].concat()), e: "AQAB".to_owned() };
         let ones = encoding::encode([1; 32]);
         let off_curve = Jwk::Ec { crv: Curve::P256, x: ones.clone(), y: ones };
         for key in [weak, padded, off_curve] {

@@ -156,7 +156,8 @@ pub(super) struct Unsigned {
 
 impl Unsigned {
     pub(super) fn new(header: &Header, payload: &[u8]) -> Self {
-        let header = serde_json::to_vec(header).expect("a header is strings and a JWK, which always serialize");
+        let header =
+            serde_json::to_vec(header).expect("a header is strings and a JWK, which always serialize");
         Self { protected: encoding::encode(header), payload: encoding::encode(payload) }
     }
 

@@ -5,7 +5,8 @@ use std::fmt::Write as _;
 use jamul_routing::Snapshot;
 use serde_json::Value;
 
-use super::{AdminState, Phase, api};
+use super::api;
+use super::state::{AdminState, Phase};
 
 /// The page as of now.
 pub(super) fn render(snapshot: &Snapshot, state: &AdminState) -> String {

@@ -58,11 +58,12 @@ pub fn sign(
         return Outcome::Pending(Note::warning("SecretInvalidData", "no certificate"));
     };
     if ca.not_after() <= now {
+        // Refused, not waiting: nothing tells a request that its CA was renewed; its Certificate asks again.
         let message = format!(
             "the CA certificate in Secret {name:?} ended at {}; expected one that is valid",
             ca.not_after()
         );
-        return Outcome::Pending(Note::warning("SecretInvalidData", message));
+        return Outcome::Refused(Note::warning("SigningError", message));
     }
     let signed = Csr::from_pem(&String::from_utf8_lossy(&request.spec.request.0))
         .map_err(|error| error.to_string())

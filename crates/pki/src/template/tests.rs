@@ -9,7 +9,11 @@ fn template(key: &PrivateKey, name: &str, is_ca: bool) -> CertificateTemplate {
     CertificateTemplate {
         serial: Serial::random().unwrap(),
         subject: Subject { common_name: Some(name.to_owned()), ..Subject::default() },
-        sans: if is_ca { Vec::new() } else { vec![San::Dns(name.to_owned()), San::Ip("127.0.0.1".parse().unwrap())] },
+        sans: if is_ca {
+            Vec::new()
+        } else {
+            vec![San::Dns(name.to_owned()), San::Ip("127.0.0.1".parse().unwrap())]
+        },
         usages: vec![Usage::parse(if is_ca { "cert sign" } else { "server auth" }).unwrap()],
         is_ca,
         path_len: None,
@@ -31,14 +35,17 @@ fn openssl_verifies_a_leaf_under_a_root_of_every_algorithm() {
         KeyAlgorithm::EcdsaP521,
         KeyAlgorithm::Ed25519,
     ] {
-        let (root_key, leaf_key) =
-            (PrivateKey::generate(algorithm).unwrap(), PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap());
+        let (root_key, leaf_key) = (
+            PrivateKey::generate(algorithm).unwrap(),
+            PrivateKey::generate(KeyAlgorithm::EcdsaP256).unwrap(),
+        );
         let root = template(&root_key, "root", true).self_sign(&root_key).unwrap();
         let by = Authority { certificate: &root, key: &root_key };
         let leaf = template(&leaf_key, "leaf.example.com", false).sign_by(&by).unwrap();
         assert_eq!(leaf.authority_key_identifier(), root.key_identifier());
         assert!(leaf.is_issued_by(&root) && !root.is_issued_by(&leaf));
-        let dir = std::env::temp_dir().join(format!("jamul-pki-{}-{algorithm}", std::process::id()).replace(' ', "-"));
+        let dir = std::env::temp_dir()
+            .join(format!("jamul-pki-{}-{algorithm}", std::process::id()).replace(' ', "-"));
         std::fs::create_dir_all(&dir).unwrap();
         std::fs::write(dir.join("root.pem"), root.to_pem().unwrap()).unwrap();
         std::fs::write(dir.join("leaf.pem"), leaf.to_pem().unwrap()).unwrap();

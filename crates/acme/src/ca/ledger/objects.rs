@@ -107,10 +107,7 @@ impl Objects {
             OrderPhase::Processing { .. } => true,
             OrderPhase::Open | OrderPhase::Issued | OrderPhase::Failed(_) => false,
         };
-        (
-            self.authorizations.values().filter(validating),
-            self.orders.values().filter(processing),
-        )
+        (self.authorizations.values().filter(validating), self.orders.values().filter(processing))
     }
 
     /// The records worth keeping: what is over, and which nobody can use any more, is left out.

@@ -53,10 +53,7 @@ async fn the_exact_file_proves_the_name_and_line_ends_are_forgiven() {
 async fn another_file_is_shown_to_the_user() {
     let (kind, detail) = refusal(Site::default().file(FIRST, "tok.other")).await;
     assert_eq!(kind, ProblemType::IncorrectResponse);
-    assert_eq!(
-        detail,
-        format!("fetching {FIRST}: the file should be \"tok.thumb\" and is \"tok.other\"")
-    );
+    assert_eq!(detail, format!("fetching {FIRST}: the file should be \"tok.thumb\" and is \"tok.other\""));
     let (kind, _) = refusal(Site::default().file(FIRST, &format!("{PROOF}{}", " ".repeat(200)))).await;
     assert_eq!(kind, ProblemType::IncorrectResponse);
 }

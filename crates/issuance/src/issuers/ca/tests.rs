@@ -38,7 +38,7 @@ fn no_certificate_outlives_its_ca_and_an_ended_ca_signs_nothing() {
     let (chain, _) = chains(sign(&request, "ca-pair", Some(&ca), &[], at(NOW)));
     assert_eq!(chain[0].not_after(), at("2026-02-01T00:00:00Z"));
     let outcome = sign(&request, "ca-pair", Some(&ca), &[], at("2026-02-01T00:00:00Z"));
-    let Outcome::Pending(note) = &outcome else { panic!("{outcome:?}") };
+    let Outcome::Refused(note) = &outcome else { panic!("{outcome:?}") };
     assert!(note.message.contains("ca-pair"), "{note:?}");
 }
 

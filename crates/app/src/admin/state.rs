@@ -1,0 +1,30 @@
+//! What the admin port shows.
+
+use std::sync::Arc;
+
+use jamul_controllers::Live;
+use jamul_proxy::Metrics;
+use jamul_store::Store;
+use tokio::sync::watch;
+
+/// How far this process is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// The first complete Snapshot is still to come.
+    Starting,
+    /// Traffic is served.
+    Serving,
+    /// What is in flight is finished, nothing new should come.
+    Draining,
+    /// Nothing is served any more.
+    Stopped,
+}
+
+/// What is shown.
+#[derive(Clone, Debug)]
+pub(crate) struct AdminState {
+    pub(crate) live: Arc<Live>,
+    pub(crate) store: Store,
+    pub(crate) phase: watch::Receiver<Phase>,
+    pub(crate) metrics: Arc<Metrics>,
+}

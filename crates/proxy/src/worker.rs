@@ -1,0 +1,30 @@
+//! What the exchanges of one worker share.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use tokio_util::task::TaskTracker;
+
+use crate::access_log::AccessLog;
+use crate::balance::Rounds;
+use crate::drain::Drain;
+use crate::metrics::WorkerMetrics;
+use crate::pool::Pool;
+use crate::settings::ProxySettings;
+use crate::snapshots::Snapshots;
+use crate::tls::UpstreamTls;
+
+/// What the exchanges of one worker share.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) settings: Arc<ProxySettings>,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) pool: Rc<Pool>,
+    pub(crate) rounds: Rounds,
+    pub(crate) metrics: Arc<WorkerMetrics>,
+    pub(crate) log: Rc<AccessLog>,
+    pub(crate) upstream_tls: UpstreamTls,
+    /// Connections of clients, and tunnels that were.
+    pub(crate) connections: TaskTracker,
+    pub(crate) drain: Drain,
+}
