@@ -1,6 +1,6 @@
 //! What to do about certificates: pure decisions over cert-manager's objects.
 //!
-//! A Certificate's [`plan`] tells which steps bring it nearer to what its spec wants; [`request`] and
+//! A Certificate's [`plan()`] tells which steps bring it nearer to what its spec wants; [`request`] and
 //! [`order`] do the same for the objects below it. Nothing here waits, reads a clock or touches a store:
 //! `controllers` gathers the inputs and performs the steps.
 

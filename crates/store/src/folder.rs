@@ -29,7 +29,7 @@ use source::Sources;
 use state::State;
 
 /// How long a change may go on before the files are read: editors and `cp` write in several steps.
-const QUIET: Duration = Duration::from_millis(50);
+const QUIET: Duration = Duration::from_millis(10);
 
 /// Where the folder is and how it is kept in view.
 #[derive(Clone, Debug)]
