@@ -57,7 +57,7 @@ pub use settings::{CaSettings, Finalization, Registration, ValidationPorts};
 pub use validation::{PROBE_BODY_LIMIT, ProbeAnswer, ProbeError, Prober};
 
 use crate::jose;
-use crate::problem::Problem;
+use crate::problem::{Problem, ProblemType};
 use crate::wire::Identifier;
 
 /// A certificate authority with its state. One per folder and process.
@@ -82,7 +82,7 @@ impl Ca {
         let Some(base) = BaseUrl::parse(&settings.base_url) else {
             return Err(CaError::BaseUrl { url: settings.base_url });
         };
-        if !settings.validity.is_positive() {
+        if !settings.validity.is_positive() || settings.validity > LONGEST_VALIDITY {
             return Err(CaError::Validity { validity: settings.validity });
         }
         let folder = |source| CaError::Folder { path: state.to_owned(), source };
@@ -206,7 +206,11 @@ impl Ca {
     ) -> Result<(), JournalError> {
         let Some(proof) = self.wanted_proof(id) else { return Ok(()) };
         let Proof { identifier, token, content } = &proof;
-        let result = validation::http01(identifier, token, content, self.settings.ports, prober).await;
+        let looking = validation::http01(identifier, token, content, self.settings.ports, prober);
+        let result = tokio::time::timeout(VALIDATION_LIMIT, looking).await.unwrap_or_else(|_| {
+            let detail = format!("looking at {identifier} took longer than {VALIDATION_LIMIT:?}");
+            Err(Problem::new(ProblemType::Connection, detail))
+        });
         self.record(id, result, clock())
     }
 
@@ -281,8 +285,8 @@ pub enum CaError {
         /// The text.
         url: String,
     },
-    /// Certificates would be over before they begin.
-    #[error("a validity of {validity:#} must be more than nothing, for instance 90d")]
+    /// Certificates would be over before they begin, or outlive the CA.
+    #[error("certificates cannot be valid for {validity:#}; choose at most ten years, for instance 90d")]
     Validity {
         /// The setting.
         validity: jiff::SignedDuration,
@@ -312,11 +316,17 @@ pub enum CaError {
 
 const LOCK: &str = "lock";
 
+/// The intermediate does not live longer; and far beyond, times could no longer be told.
+const LONGEST_VALIDITY: jiff::SignedDuration = jiff::SignedDuration::from_hours(10 * 365 * 24);
+
 /// How long a proved name stays proved.
 const VALID_AUTHORIZATION_LIFETIME: jiff::SignedDuration = jiff::SignedDuration::from_hours(7 * 24);
 
 /// Validations at once. One that hangs holds a place for half a minute at most.
 const MOST_RUNNING: usize = 32;
+
+/// For one validation with all its redirects.
+const VALIDATION_LIMIT: Duration = Duration::from_secs(30);
 
 /// When the disk is full, there is no use in trying at once.
 const RETRY_DELAY: Duration = Duration::from_secs(5);

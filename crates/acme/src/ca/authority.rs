@@ -21,17 +21,25 @@ pub(super) struct Authority {
 }
 
 impl Authority {
-    /// Reads the CA's keys from `state`, or makes them on its first start.
+    /// Reads the CA's keys from `state`, or makes them on its first start. An intermediate near its end is replaced.
     pub(super) fn open(state: &Path, name: &str, now: Timestamp) -> Result<Self, AuthorityError> {
+        let public = state.join(ROOT_PUBLIC);
         let (root, root_key) = match read_pair(state, ROOT)? {
             Some(pair) => pair,
+            // Another root would silently take the place of the one that clients trust.
+            None if public.exists() => {
+                return Err(AuthorityError::RootKeyMissing { key: state.join(ROOT), certificate: public });
+            }
             None => create_root(state, name, now)?,
         };
+        let needed = later(now, INTERMEDIATE_RENEWAL);
+        if root.not_after() < needed {
+            return Err(AuthorityError::RootExpired { path: public, not_after: root.not_after() });
+        }
         let (intermediate, key) = match read_pair(state, INTERMEDIATE)? {
-            Some(pair) => pair,
-            None => create_intermediate(state, name, &root, &root_key, now)?,
+            Some(pair) if pair.0.is_issued_by(&root) && pair.0.not_after() > needed => pair,
+            Some(_) | None => create_intermediate(state, name, &root, &root_key, now)?,
         };
-        let public = state.join(ROOT_PUBLIC);
         files::replace(&public, root.to_pem()?.as_bytes(), files::PUBLIC)
             .map_err(|source| AuthorityError::File { path: public, source })?;
         Ok(Self { root, intermediate, key })
@@ -192,7 +200,13 @@ fn write_pair(
 fn read_pair(state: &Path, name: &str) -> Result<Option<(Certificate, PrivateKey)>, AuthorityError> {
     let path = state.join(name);
     match std::fs::read_to_string(&path) {
-        Ok(text) => Ok(Some((Certificate::from_pem(&text)?, PrivateKey::from_pem(&text)?))),
+        Ok(text) => {
+            let (certificate, key) = (Certificate::from_pem(&text)?, PrivateKey::from_pem(&text)?);
+            if *certificate.public_key() != key.public_key() {
+                return Err(AuthorityError::Mismatch { path });
+            }
+            Ok(Some((certificate, key)))
+        }
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(AuthorityError::File { path, source }),
     }
@@ -219,6 +233,30 @@ pub enum AuthorityError {
         #[source]
         source: io::Error,
     },
+    /// There is a root that clients trust, but its key is gone.
+    #[error("{certificate} is there but {key} is not; restore it, or move both away to make a new root")]
+    RootKeyMissing {
+        /// The file of the key.
+        key: PathBuf,
+        /// The file of the certificate.
+        certificate: PathBuf,
+    },
+    /// The root lives too short to sign anything useful.
+    #[error(
+        "the root in {path} ends on {not_after}; move the folder away to make a new root, and trust that one"
+    )]
+    RootExpired {
+        /// The file of the root.
+        path: PathBuf,
+        /// When it ends.
+        not_after: Timestamp,
+    },
+    /// A key and a certificate that do not belong together.
+    #[error("the key and the certificate in {path} do not belong together; restore the file from a backup")]
+    Mismatch {
+        /// Which file.
+        path: PathBuf,
+    },
     /// A key failed.
     #[error("cannot use a key of the CA")]
     Key(#[from] KeyError),
@@ -239,3 +277,68 @@ const ROOT_PUBLIC: &str = "root.pem";
 const BACKDATE: SignedDuration = SignedDuration::from_mins(1);
 const ROOT_LIFE: SignedDuration = SignedDuration::from_hours(20 * 365 * 24);
 const INTERMEDIATE_LIFE: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
+/// An intermediate with less time than this is replaced when the CA starts.
+const INTERMEDIATE_RENEWAL: SignedDuration = SignedDuration::from_hours(365 * 24);
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    fn at(years: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap() + SignedDuration::from_hours(years * 365 * 24)
+    }
+
+    fn open(folder: &Path, now: Timestamp) -> Result<Authority, AuthorityError> {
+        Authority::open(folder, "Test", now)
+    }
+
+    #[test]
+    fn a_ca_is_made_once_and_found_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, again) = (open(folder.path(), at(0)).unwrap(), open(folder.path(), at(1)).unwrap());
+        assert_eq!(first.root.der(), again.root.der());
+        assert_eq!(first.intermediate.der(), again.intermediate.der());
+        assert!(first.root.is_self_signed() && first.intermediate.is_issued_by(&first.root));
+        for (file, mode) in [(ROOT, 0o600), (INTERMEDIATE, 0o600), (ROOT_PUBLIC, 0o644)] {
+            let permissions = fs::metadata(folder.path().join(file)).unwrap().permissions();
+            assert_eq!(permissions.mode() & 0o777, mode, "{file}");
+        }
+    }
+
+    #[test]
+    fn an_intermediate_near_its_end_is_replaced_under_the_same_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, later) = (open(folder.path(), at(0)).unwrap(), open(folder.path(), at(9)).unwrap());
+        assert_eq!(first.root.der(), later.root.der());
+        assert_ne!(first.intermediate.der(), later.intermediate.der());
+        assert!(later.intermediate.is_issued_by(&later.root));
+        assert!(matches!(open(folder.path(), at(20)), Err(AuthorityError::RootExpired { .. })));
+    }
+
+    #[test]
+    fn a_root_whose_key_is_gone_is_an_error_and_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = open(folder.path(), at(0)).unwrap().root.to_pem().unwrap();
+        fs::remove_file(folder.path().join(ROOT)).unwrap();
+        assert!(matches!(open(folder.path(), at(0)), Err(AuthorityError::RootKeyMissing { .. })));
+        assert_eq!(fs::read_to_string(folder.path().join(ROOT_PUBLIC)).unwrap(), root);
+    }
+
+    #[test]
+    fn a_server_certificate_names_its_hosts_and_ends_with_the_intermediate() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = open(folder.path(), at(0)).unwrap();
+        let names = [San::Dns("localhost".to_owned()), San::Ip("127.0.0.1".parse().unwrap())];
+        let long = SignedDuration::from_hours(24 * 365 * 50);
+        let (chain, key) = authority.server_certificate(&names, long, at(0)).unwrap();
+        let [leaf, intermediate] = chain.as_slice() else { panic!("a leaf and an intermediate") };
+        assert!(leaf.covers("localhost") && leaf.covers("127.0.0.1") && !leaf.covers("example.com"));
+        assert!(leaf.is_issued_by(intermediate) && intermediate.is_issued_by(authority.root()));
+        assert_eq!(*leaf.public_key(), key.public_key());
+        assert_eq!(leaf.not_after(), intermediate.not_after());
+    }
+}

@@ -38,7 +38,13 @@ impl Reply {
 
     /// A refusal.
     pub(super) fn problem(problem: &Problem) -> Self {
-        Self::empty(problem.status()).with_body(problem::CONTENT_TYPE, to_json(problem))
+        let reply = Self::empty(problem.status()).with_body(problem::CONTENT_TYPE, to_json(problem));
+        match problem.status() {
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::INTERNAL_SERVER_ERROR => {
+                reply.with(header::RETRY_AFTER, LATER)
+            }
+            _ => reply,
+        }
     }
 
     fn with_body(mut self, content_type: &'static str, body: Vec<u8>) -> Self {
@@ -110,3 +116,6 @@ fn to_json(object: &impl Serialize) -> Vec<u8> {
 
 /// Seconds. Work takes milliseconds, but the header has no smaller unit.
 const SOON: &str = "1";
+
+/// Seconds, after a refusal that passes by itself.
+const LATER: &str = "60";

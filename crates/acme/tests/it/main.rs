@@ -1,0 +1,11 @@
+//! The client against the CA in memory: no sockets, no clock but the test's own.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod accounts;
+mod chains;
+mod fixture;
+mod peer;
+mod restart;
+mod revocation;
+mod round_trip;
+mod wrong;
