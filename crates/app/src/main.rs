@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod dial;
 mod logging;
+mod objects;
 mod probe;
 mod run;
 mod transport;
@@ -59,6 +60,8 @@ fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
             logging::start(LogFormat::Text, LogLevel::Info);
             ca::ca(arguments)?;
         }
+        Command::Get(arguments) => objects::get(arguments)?,
+        Command::Cert(arguments) => objects::cert(arguments)?,
         Command::Check(arguments) => {
             logging::start(LogFormat::Text, LogLevel::Warn);
             return check::check(arguments).map(|is_fine| ExitCode::from(u8::from(!is_fine)));

@@ -142,7 +142,7 @@ fn key(flag: &str, text: &str) -> anyhow::Result<ObjectKey> {
 }
 
 /// `$XDG_STATE_HOME/jamul`, else `~/.local/state/jamul`.
-fn default_state() -> anyhow::Result<PathBuf> {
+pub(crate) fn default_state() -> anyhow::Result<PathBuf> {
     let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
     let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
     let base = base

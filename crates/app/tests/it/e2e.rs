@@ -25,6 +25,23 @@ fn demo_plays_the_story_to_the_first_verified_answer() {
         assert!(output.contains(step), "no {step:?} in:\n{output}");
     }
     assert!(dir.path().join("state/acme-ca/root.pem").is_file());
+
+    // What was made can be looked at afterwards, too.
+    let state = dir.path().join("state");
+    let ask = |arguments: &[&str]| {
+        let process = Process::jamul(arguments.iter().copied().chain(["--state", state.to_str().unwrap()]));
+        process.end(Duration::from_secs(10))
+    };
+    let (status, walk) = ask(&["cert", "status", "example-tls"]);
+    assert!(status.success(), "{walk}");
+    for object in ["Ready=True", "CertificateRequest", "Order", "valid", "Secret", "exists"] {
+        assert!(walk.contains(object), "no {object:?} in:\n{walk}");
+    }
+    let (status, certificates) = ask(&["get", "certs", "-o", "json"]);
+    assert!(status.success() && certificates.contains("\"secretName\": \"example-tls\""), "{certificates}");
+    let (status, refusal) = ask(&["cert", "status", "nope"]);
+    assert_eq!(status.code(), Some(1), "{refusal}");
+    assert!(refusal.contains("Certificate default/nope does not exist"), "{refusal}");
 }
 
 #[test]
