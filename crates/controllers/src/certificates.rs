@@ -14,25 +14,37 @@ use crate::runner::{self, Retry, owner_key, trigger};
 
 /// Which Certificates name a Secret, so that a changed Secret concerns only them.
 #[derive(Debug, Default)]
-struct BySecret(Mutex<HashMap<ObjectKey, BTreeSet<ObjectKey>>>);
+struct BySecret(Mutex<Names>);
+
+/// Both directions, so that a changed Certificate costs no walk over the others.
+#[derive(Debug, Default)]
+struct Names {
+    certificates: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
+    secrets: HashMap<ObjectKey, ObjectKey>,
+}
 
 impl BySecret {
     fn note(&self, certificate: &Certificate, deleted: bool) {
-        let mut map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let key = certificate.key();
-        map.retain(|_, certificates| {
-            certificates.remove(&key);
-            !certificates.is_empty()
-        });
+        if let Some(secret) = names.secrets.remove(&key)
+            && let Some(others) = names.certificates.get_mut(&secret)
+        {
+            others.remove(&key);
+            if others.is_empty() {
+                names.certificates.remove(&secret);
+            }
+        }
         if !deleted {
             let secret = ObjectKey::new(key.namespace.clone(), certificate.spec.secret_name.clone());
-            map.entry(secret).or_default().insert(key);
+            names.secrets.insert(key.clone(), secret.clone());
+            names.certificates.entry(secret).or_default().insert(key);
         }
     }
 
     fn of(&self, secret: &ObjectKey) -> Vec<ObjectKey> {
-        let map = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        map.get(secret).into_iter().flatten().cloned().collect()
+        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        names.certificates.get(secret).into_iter().flatten().cloned().collect()
     }
 }
 
@@ -145,4 +157,29 @@ fn is_owner(
         (created.map(|time| time.0), key.name.clone())
     };
     claimants.iter().min_by_key(|claimant| age(claimant)).is_none_or(|oldest| *oldest == key)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn certificate(name: &str, secret: &str) -> Certificate {
+        let mut certificate = Certificate::default();
+        certificate.metadata.namespace = Some("default".to_owned());
+        certificate.metadata.name = Some(name.to_owned());
+        secret.clone_into(&mut certificate.spec.secret_name);
+        certificate
+    }
+
+    #[test]
+    fn a_secret_concerns_the_certificates_that_name_it_now() {
+        let by_secret = BySecret::default();
+        let (one, two) = (ObjectKey::new("default", "one"), ObjectKey::new("default", "two"));
+        by_secret.note(&certificate("a", "one"), false);
+        by_secret.note(&certificate("b", "one"), false);
+        assert_eq!(by_secret.of(&one), [ObjectKey::new("default", "a"), ObjectKey::new("default", "b")]);
+        by_secret.note(&certificate("a", "two"), false);
+        by_secret.note(&certificate("b", "one"), true);
+        assert_eq!((by_secret.of(&one), by_secret.of(&two)), (vec![], vec![ObjectKey::new("default", "a")]));
+    }
 }
