@@ -1,10 +1,12 @@
 //! `Order` and `Challenge` of `acme.cert-manager.io/v1`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::core::{ByteString, NamespaceResourceScope, ObjectMeta, Time};
 use crate::issuer::{IssuerRef, Solver};
 use crate::object::resource;
+use crate::schema;
 
 /// An ACME order (RFC 8555 section 7.1.3) and where it stands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,10 +23,12 @@ pub struct Order {
 resource!(Order, "acme.cert-manager.io", "orders", NamespaceResourceScope);
 
 /// What is ordered.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["request", "issuerRef"]))]
 pub struct OrderSpec {
     /// PEM or DER of the request.
+    #[schemars(schema_with = "schema::bytes")]
     pub request: ByteString,
     /// Whose account orders.
     pub issuer_ref: IssuerRef,
@@ -46,7 +50,7 @@ pub struct OrderSpec {
 }
 
 /// State of an order or challenge, as upstream spells it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// Waits for authorizations.
@@ -77,7 +81,7 @@ impl State {
 }
 
 /// Where an order stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct OrderStatus {
     /// Order URL.
@@ -91,6 +95,7 @@ pub struct OrderStatus {
     pub authorizations: Vec<AcmeAuthorization>,
     /// PEM chain.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::bytes")]
     pub certificate: Option<ByteString>,
     /// State.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,11 +105,12 @@ pub struct OrderStatus {
     pub reason: String,
     /// When it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
     pub failure_time: Option<Time>,
 }
 
 /// One authorization of an order.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AcmeAuthorization {
     /// Authorization URL.
@@ -124,7 +130,7 @@ pub struct AcmeAuthorization {
 }
 
 /// One challenge that a CA offers.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct AcmeChallenge {
     /// Challenge URL.
@@ -151,8 +157,9 @@ pub struct Challenge {
 resource!(Challenge, "acme.cert-manager.io", "challenges", NamespaceResourceScope);
 
 /// What is to be proved; never changes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["url", "authorizationURL", "dnsName", "type", "token", "key", "solver", "issuerRef"]))]
 pub struct ChallengeSpec {
     /// Challenge URL.
     pub url: String,
@@ -178,7 +185,7 @@ pub struct ChallengeSpec {
 }
 
 /// Where a challenge stands.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct ChallengeStatus {
     /// Under way.
@@ -187,6 +194,7 @@ pub struct ChallengeStatus {
     pub presented: bool,
     /// Since when.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
     pub presented_at: Option<Time>,
     /// Why it waits or failed.
     #[serde(skip_serializing_if = "String::is_empty")]

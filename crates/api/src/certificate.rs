@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::core::{NamespaceResourceScope, ObjectMeta, Time};
 use crate::issuer::IssuerRef;
 use crate::object::resource;
+use crate::schema;
 
 /// A certificate that a user wants to have in a Secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,8 +26,9 @@ pub struct Certificate {
 resource!(Certificate, "cert-manager.io", "certificates", NamespaceResourceScope);
 
 /// What is wanted; fields and defaults as cert-manager documents them. Durations are Go duration strings.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["secretName", "issuerRef"]))]
 pub struct CertificateSpec {
     /// Where key and chain go, same namespace.
     pub secret_name: String,
@@ -82,7 +85,7 @@ pub struct CertificateSpec {
 }
 
 /// Attributes of a distinguished name.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct X509Subject {
     /// O
@@ -112,7 +115,7 @@ pub struct X509Subject {
 }
 
 /// Metadata for the Secret.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SecretTemplate {
     /// Annotations to keep on the Secret.
@@ -124,38 +127,45 @@ pub struct SecretTemplate {
 }
 
 /// Key options.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CertificatePrivateKey {
     /// `RSA` (default), `ECDSA` or `Ed25519`.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("enum" = ["RSA", "ECDSA", "Ed25519"]))]
     pub algorithm: String,
     /// `PKCS1` (default) or `PKCS8`.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("enum" = ["PKCS1", "PKCS8"]))]
     pub encoding: String,
     /// Bits; RSA 2048, ECDSA 256 by default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<i64>,
     /// `Always` (default) or `Never`.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("enum" = ["Never", "Always"]))]
     pub rotation_policy: String,
 }
 
 /// What is.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CertificateStatus {
     /// `Ready` and `Issuing`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// Start of the certificate in the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
     pub not_before: Option<Time>,
     /// End of the certificate in the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
     pub not_after: Option<Time>,
     /// When it will be renewed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
     pub renewal_time: Option<Time>,
     /// Revision of the issued request, from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -165,6 +175,7 @@ pub struct CertificateStatus {
     pub next_private_key_secret_name: Option<String>,
     /// When the last issuance failed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
     pub last_failure_time: Option<Time>,
     /// How often in a row it failed.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -1,12 +1,15 @@
 //! Conditions, as cert-manager's kinds carry them.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::core::Time;
+use crate::schema;
 
 /// One condition of an object's status; a status holds at most one of each type.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["type", "status"]))]
 pub struct Condition {
     /// `Ready`, `Issuing`, `Approved`, ...
     #[serde(rename = "type")]
@@ -15,6 +18,7 @@ pub struct Condition {
     pub status: String,
     /// When `status` last changed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
     pub last_transition_time: Option<Time>,
     /// A stable CamelCase word.
     #[serde(skip_serializing_if = "String::is_empty")]

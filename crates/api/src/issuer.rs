@@ -2,15 +2,20 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::core::{ByteString, ClusterResourceScope, NamespaceResourceScope, ObjectMeta};
 use crate::object::resource;
+use crate::schema;
+pub use crate::secret_key::SecretKeySelector;
+use crate::solver::{Dns01, Http01};
 
 /// Refers to an issuer. Empty `kind` means Issuer, empty `group` cert-manager.io; both stay as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
+#[schemars(extend("required" = ["name"]))]
 pub struct IssuerRef {
     /// Name of the issuer.
     pub name: String,
@@ -71,7 +76,7 @@ pub struct ClusterIssuer {
 resource!(ClusterIssuer, "cert-manager.io", "clusterissuers", ClusterResourceScope);
 
 /// How an issuer signs: exactly one of the fields is set.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IssuerSpec {
     /// By an ACME server.
@@ -89,8 +94,9 @@ pub struct IssuerSpec {
 }
 
 /// `spec.acme`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["server", "privateKeySecretRef"]))]
 pub struct AcmeIssuer {
     /// Directory URL.
     pub server: String,
@@ -104,6 +110,7 @@ pub struct AcmeIssuer {
     pub preferred_chain: String,
     /// PEM trust anchors for the server.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::bytes")]
     pub ca_bundle: Option<ByteString>,
     /// Do not verify the server.
     #[serde(rename = "skipTLSVerify", skip_serializing_if = "std::ops::Not::not")]
@@ -126,7 +133,7 @@ pub struct AcmeIssuer {
 }
 
 /// One way to prove names.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Solver {
     /// Which names it is for; none = all.
@@ -134,14 +141,16 @@ pub struct Solver {
     pub selector: Option<SolverSelector>,
     /// HTTP-01; Jamul answers on its own port, whatever class or pod template is written inside.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Http01>")]
     pub http01: Option<serde_json::Value>,
     /// DNS-01, not interpreted yet.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Dns01>")]
     pub dns01: Option<serde_json::Value>,
 }
 
 /// Which names a solver is for; all parts that are set must match.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SolverSelector {
     /// Labels of the Order.
@@ -156,8 +165,9 @@ pub struct SolverSelector {
 }
 
 /// `spec.ca`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["secretName"]))]
 pub struct CaIssuer {
     /// Secret with `tls.crt` and `tls.key` of the CA.
     pub secret_name: String,
@@ -167,7 +177,7 @@ pub struct CaIssuer {
 }
 
 /// `spec.selfSigned`.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SelfSignedIssuer {
     /// CRL URLs for issued certificates.
@@ -175,23 +185,13 @@ pub struct SelfSignedIssuer {
     pub crl_distribution_points: Vec<String>,
 }
 
-/// A key of a Secret.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct SecretKeySelector {
-    /// Name of the Secret.
-    pub name: String,
-    /// Key in its data; the default depends on the field.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub key: String,
-}
-
 /// Whether an issuer can sign.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct IssuerStatus {
     /// `Ready`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// State of the ACME account.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ pub struct IssuerStatus {
 }
 
 /// State of an ACME account.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct AcmeIssuerStatus {
     /// Account URL.

@@ -7,10 +7,14 @@ pub mod acme;
 pub mod certificate;
 pub mod condition;
 pub mod core;
+pub mod crds;
 pub mod issuer;
 pub mod names;
 pub mod object;
 pub mod request;
+mod schema;
+pub mod secret_key;
+pub mod solver;
 
 pub use acme::{Challenge, Order};
 pub use certificate::Certificate;

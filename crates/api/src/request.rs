@@ -1,11 +1,13 @@
 //! `CertificateRequest` of `cert-manager.io/v1`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::condition::Condition;
 use crate::core::{ByteString, NamespaceResourceScope, ObjectMeta, Time};
 use crate::issuer::IssuerRef;
 use crate::object::resource;
+use crate::schema;
 
 /// One request to an issuer; its spec never changes.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -22,10 +24,12 @@ pub struct CertificateRequest {
 resource!(CertificateRequest, "cert-manager.io", "certificaterequests", NamespaceResourceScope);
 
 /// What is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["request", "issuerRef"]))]
 pub struct CertificateRequestSpec {
     /// PEM of a PKCS#10 request.
+    #[schemars(schema_with = "schema::bytes")]
     pub request: ByteString,
     /// Who signs.
     pub issuer_ref: IssuerRef,
@@ -41,19 +45,23 @@ pub struct CertificateRequestSpec {
 }
 
 /// What came of it.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CertificateRequestStatus {
     /// `Ready`, `Approved`, `Denied`, `InvalidRequest`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schemars(extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["type"]))]
     pub conditions: Vec<Condition>,
     /// PEM chain, leaf first.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::bytes")]
     pub certificate: Option<ByteString>,
     /// PEM of the CA, where the issuer knows it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::bytes")]
     pub ca: Option<ByteString>,
     /// When it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::date_time")]
     pub failure_time: Option<Time>,
 }

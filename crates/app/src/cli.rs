@@ -36,6 +36,8 @@ pub(crate) enum Command {
     Get(GetArgs),
     /// Look at certificates of a standalone run
     Cert(CertArgs),
+    /// Print the CustomResourceDefinitions that a cluster needs
+    Crds,
     /// Print the version
     Version,
 }

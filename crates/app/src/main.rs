@@ -4,6 +4,7 @@ mod admin;
 mod ca;
 mod check;
 mod cli;
+mod crds;
 mod demo;
 mod dial;
 mod logging;
@@ -66,6 +67,7 @@ fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
             logging::start(LogFormat::Text, LogLevel::Warn);
             return check::check(arguments).map(|is_fine| ExitCode::from(u8::from(!is_fine)));
         }
+        Command::Crds => anstream::print!("{}", crds::text()?),
         Command::Version => anstream::println!("jamul {}", env!("CARGO_PKG_VERSION")),
     }
     Ok(ExitCode::SUCCESS)
