@@ -2,6 +2,7 @@
 
 mod ca;
 mod foreign;
+mod helm;
 mod look;
 mod run;
 mod values;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use ca::CaArgs;
+pub(crate) use helm::ValuesArgs;
 pub(crate) use look::{CertArgs, CertCommand, CheckArgs, GetArgs, Output};
 pub(crate) use run::{LogFormat, LogLevel, RunArgs};
 
@@ -38,6 +40,8 @@ pub(crate) enum Command {
     Cert(CertArgs),
     /// Print the CustomResourceDefinitions that a cluster needs
     Crds,
+    /// Put Helm values of ingress-nginx and cert-manager together for this program's chart
+    Values(ValuesArgs),
     /// Print the version
     Version,
 }

@@ -7,6 +7,7 @@ mod cli;
 mod crds;
 mod demo;
 mod dial;
+mod helm_values;
 mod logging;
 mod objects;
 mod probe;
@@ -68,6 +69,7 @@ fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
             return check::check(arguments).map(|is_fine| ExitCode::from(u8::from(!is_fine)));
         }
         Command::Crds => anstream::print!("{}", crds::text()?),
+        Command::Values(arguments) => helm_values::values(arguments)?,
         Command::Version => anstream::println!("jamul {}", env!("CARGO_PKG_VERSION")),
     }
     Ok(ExitCode::SUCCESS)
