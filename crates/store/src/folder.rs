@@ -2,6 +2,7 @@
 
 mod document;
 mod ledger;
+mod news;
 mod source;
 mod state;
 mod view;
@@ -10,26 +11,26 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jamul_api::{Object, ObjectKey};
-use notify::event::{AccessKind, AccessMode, EventKind};
 use notify::{RecommendedWatcher, RecursiveMode, Watcher as _};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval, sleep};
+use tokio::time::{MissedTickBehavior, interval, sleep_until};
 
 use crate::clock::Clock;
 use crate::diagnostic::SourceDiagnostic;
 use crate::error::StoreError;
 use crate::event::{Announcement, Event, Events};
 use crate::tables::World;
-use ledger::Ledger;
+use ledger::{Absence, Ledger};
+use news::{Due, News};
 use source::Sources;
 use state::State;
 
-/// How long a change may go on before the files are read: editors and `cp` write in several steps.
-const QUIET: Duration = Duration::from_millis(10);
+/// The shortest time between two looks at everything.
+const SHORTEST_RESCAN: Duration = Duration::from_millis(10);
 
 /// Where the folder is and how it is kept in view.
 #[derive(Clone, Debug)]
@@ -95,29 +96,47 @@ impl Folder {
     pub async fn run(&self, shutdown: impl Future<Output = ()>) {
         let mut shutdown = pin!(shutdown);
         let Some(manifests) = &self.shared.manifests else { return shutdown.await };
-        let (wake, mut woken) = mpsc::channel(1);
-        let watcher = notified(manifests, wake.clone());
+        let ear = Arc::<Ear>::default();
+        let watcher = notified(manifests, Arc::clone(&ear));
         if let Err(error) = &watcher {
             tracing::warn!(%error, folder = %manifests.display(), "no file notification: changes come late");
         }
-        let mut ticks = interval(self.shared.rescan.max(QUIET));
+        let mut ticks = interval(self.shared.rescan.max(SHORTEST_RESCAN));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut settles: Option<Instant> = None;
         loop {
-            tokio::select! {
+            let next = [settles, ear.news().next()].into_iter().flatten().min();
+            let due = tokio::select! {
                 () = &mut shutdown => return,
                 // The first tick is now: what changed between opening and watching is seen.
-                _ = ticks.tick() => {}
-                // Never `None`: `wake` lives as long as this loop.
-                _ = woken.recv() => sleep(QUIET).await,
+                _ = ticks.tick() => Due::Everything,
+                () = ear.heard.notified() => ear.news().take(Instant::now()),
+                () = until(next) => ear.news().take(Instant::now()),
+            };
+            let now = Instant::now();
+            let look = self.blocking(move |ledger| {
+                let has_new_folder = match due {
+                    Due::Everything => ledger.look(Absence::Waits(now)),
+                    Due::Paths(paths) => ledger.look_at(&paths, Absence::Waits(now)),
+                };
+                Ok((has_new_folder, ledger.settle(now)))
+            });
+            match look.await {
+                Ok((has_new_folder, next)) => {
+                    settles = next;
+                    if has_new_folder {
+                        ear.news().folder_came(now);
+                    }
+                }
+                Err(error) => tracing::debug!(%error, "no look at the manifests"),
             }
-            self.rescan().await;
         }
     }
 
-    /// Looks at the manifests once, now.
+    /// Looks at the manifests once, now; what is not there is gone.
     pub async fn rescan(&self) {
         let work = self.blocking(|ledger| {
-            ledger.rescan();
+            ledger.look(Absence::Counts);
             Ok(())
         });
         if let Err(error) = work.await {
@@ -195,24 +214,33 @@ fn readable(folder: &Path) -> io::Result<()> {
     std::fs::read_dir(folder).map(|_| ())
 }
 
-/// Wakes whenever something below `folder` changes, until what it returns is dropped.
-fn notified(folder: &Path, wake: mpsc::Sender<()>) -> notify::Result<RecommendedWatcher> {
+/// Where file notification leaves its news.
+#[derive(Debug, Default)]
+struct Ear {
+    news: Mutex<News>,
+    heard: Notify,
+}
+
+impl Ear {
+    fn news(&self) -> MutexGuard<'_, News> {
+        self.news.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Tells `ear` of all that happens below `folder`, until what it returns is dropped.
+fn notified(folder: &Path, ear: Arc<Ear>) -> notify::Result<RecommendedWatcher> {
     let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-        // Reading is no change, else reading would wake the reader. An error means that something was missed.
-        let is_change = event.map_or(true, |event| match event.kind {
-            EventKind::Access(AccessKind::Close(AccessMode::Write)) => true,
-            EventKind::Access(_) => false,
-            EventKind::Any
-            | EventKind::Create(_)
-            | EventKind::Modify(_)
-            | EventKind::Remove(_)
-            | EventKind::Other => true,
-        });
-        if is_change {
-            // A full channel means that somebody is woken already.
-            let _ = wake.try_send(());
+        if ear.news().hear(event, Instant::now()) {
+            ear.heard.notify_one();
         }
     })?;
     watcher.watch(folder, RecursiveMode::Recursive)?;
     Ok(watcher)
+}
+
+async fn until(next: Option<Instant>) {
+    match next {
+        Some(next) => sleep_until(next.into()).await,
+        None => std::future::pending().await,
+    }
 }

@@ -3,13 +3,15 @@
 //! Synchronous; whoever has the lock on the [`Ledger`] is the only writer of tables and files. A write goes
 //! to its file first, so that nobody sees what a crash could take back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jamul_api::core::{Resource, Secret, Time};
 use jamul_api::{Object, ObjectKey};
 
-use super::source::{Manifest, Sources, Wanted};
+use super::source::{Manifest, Seen, Sources};
 use super::state::{Durability, Loaded, State};
 use crate::any::Origin;
 use crate::clock::Clock;
@@ -21,6 +23,19 @@ use crate::merge::{self, Fresh, Writer};
 use crate::place::Place;
 use crate::tables::World;
 
+/// How long an object must be absent from all manifests to be gone: editors delete a file and make it anew,
+/// or empty it and write it again, and the object must not lose its uid, its age and all that it owns by that.
+const ABSENCE: Duration = Duration::from_millis(100);
+
+/// What an object's absence from the manifests means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Absence {
+    /// It is gone.
+    Counts,
+    /// It may come back soon; noticed at that time.
+    Waits(Instant),
+}
+
 /// What is written where.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -28,8 +43,8 @@ pub(super) struct Ledger {
     clock: Clock,
     state: State,
     sources: Option<Sources>,
-    /// What the manifests say, as of the last look.
-    wanted: Wanted,
+    /// Objects that no manifest holds any more, and since when.
+    absent: BTreeMap<Place, Instant>,
     /// Of every object that came from a manifest: which file, and what it said when it was last taken.
     origins: BTreeMap<Place, Origin>,
     /// Of the state folder, found when it was loaded.
@@ -54,7 +69,7 @@ impl Ledger {
             clock,
             state,
             sources,
-            wanted: Wanted::default(),
+            absent: BTreeMap::new(),
             origins: BTreeMap::new(),
             loaded: diagnostics,
             unwritten: BTreeMap::new(),
@@ -75,50 +90,65 @@ impl Ledger {
             object.put(&mut ledger.world.lock());
             ledger.origins.extend(document.origin.map(|origin| (place, origin)));
         }
-        let now = ledger.clock.now();
-        if let Some(sources) = &mut ledger.sources {
-            sources.scan(now);
-        }
         // Even when there are no files: what came from files that are gone must go.
-        ledger.reconcile();
+        ledger.look(Absence::Counts);
         ledger.collect_orphans()?;
         Ok(ledger)
     }
 
-    /// Looks at the manifests again and takes what changed.
-    pub(super) fn rescan(&mut self) {
+    /// Looks at all manifests again and takes what changed. Whether a folder came.
+    pub(super) fn look(&mut self, absence: Absence) -> bool {
         let now = self.clock.now();
-        if self.sources.as_mut().is_some_and(|sources| sources.scan(now)) {
-            self.reconcile();
-        }
+        let Some(sources) = &mut self.sources else { return false };
+        let mut seen = sources.look(now);
+        seen.places.extend(self.origins.keys().filter(|place| sources.manifest(place).is_none()).cloned());
+        self.reconcile(&seen, absence);
+        seen.has_new_folder
     }
 
-    /// Makes the objects what the manifests say.
-    fn reconcile(&mut self) {
+    /// The same for what is at these paths.
+    pub(super) fn look_at(&mut self, paths: &BTreeSet<PathBuf>, absence: Absence) -> bool {
+        let now = self.clock.now();
+        let Some(sources) = &mut self.sources else { return false };
+        let mut seen = sources.look_at(paths, now);
+        // What only the state remembers of a file that was broken ever since.
+        let unread = self.origins.iter().filter(|(_, origin)| seen.files.contains(&origin.file));
+        let unread: Vec<Place> = unread.map(|(place, _)| place.clone()).collect();
+        seen.places.extend(unread);
+        self.reconcile(&seen, absence);
+        seen.has_new_folder
+    }
+
+    /// Forgets what has been absent for long enough; when to ask again.
+    pub(super) fn settle(&mut self, now: Instant) -> Option<Instant> {
+        let is_over = |since: &Instant| now.duration_since(*since) >= ABSENCE;
+        let over = self.absent.iter().filter(|(_, since)| is_over(since));
+        let over: BTreeSet<Place> = over.map(|(place, _)| place.clone()).collect();
+        self.reconcile(&Seen { places: over, ..Seen::default() }, Absence::Counts);
+        self.absent.values().min().map(|since| *since + ABSENCE)
+    }
+
+    /// Makes the objects at these places what the manifests say.
+    fn reconcile(&mut self, seen: &Seen, absence: Absence) {
         let Some(sources) = &self.sources else { return };
-        let wanted = sources.wanted();
-        let gone: Vec<Place> = self
-            .origins
-            .iter()
-            .filter(|(place, origin)| !wanted.objects.contains_key(place) && !sources.may_hold(&origin.file))
-            .map(|(place, _)| place.clone())
-            .collect();
+        let (mut present, mut gone) = (Vec::new(), Vec::new());
+        for place in &seen.places {
+            match (sources.manifest(place), self.origins.get(place)) {
+                (Some(manifest), _) => present.push((place.clone(), manifest.clone())),
+                (None, Some(origin)) if !sources.may_hold(&origin.file) => gone.push(place.clone()),
+                (None, _) => {}
+            }
+        }
+        // First, so that a place that only moved on to another owner is free.
         for place in gone {
-            if let Err(error) = self.forget(&place) {
+            if let Absence::Waits(since) = absence {
+                self.absent.entry(place).or_insert(since);
+            } else if let Err(error) = self.forget(&place) {
                 self.note_unwritten(place, &error);
             }
         }
-        let before = std::mem::replace(&mut self.wanted, wanted);
-        let changed: Vec<(Place, Manifest)> = self
-            .wanted
-            .objects
-            .iter()
-            .filter(|(place, manifest)| {
-                !before.objects.get(place).is_some_and(|before| Arc::ptr_eq(&before.object, &manifest.object))
-            })
-            .map(|(place, manifest)| (place.clone(), manifest.clone()))
-            .collect();
-        for (place, manifest) in changed {
+        for (place, manifest) in present {
+            self.absent.remove(&place);
             self.unwritten.remove(&place);
             if let Err(error) = self.take(&place, &manifest) {
                 self.note_unwritten(place.clone(), &error);
@@ -156,6 +186,7 @@ impl Ledger {
 
     /// An object's manifest is gone: so is the object, unless the controllers have issued it since.
     fn forget(&mut self, place: &Place) -> Result<(), StoreError> {
+        self.absent.remove(place);
         let Some(origin) = self.origins.remove(place) else { return Ok(()) };
         self.replaced.remove(place);
         let secret = self.world.lock().get::<Secret>(&place.key).filter(|_| place.kind == Secret::KIND);
@@ -205,6 +236,7 @@ impl Ledger {
         while let Some(place) = doomed.pop() {
             self.state.remove(&place)?;
             self.origins.remove(&place);
+            self.absent.remove(&place);
             self.unwritten.remove(&place);
             self.replaced.remove(&place);
             let mut tables = self.world.lock();
@@ -237,7 +269,7 @@ impl Ledger {
 
     /// What a user must mend, ordered.
     pub(super) fn diagnostics(&self) -> Vec<SourceDiagnostic> {
-        let mut diagnostics = self.wanted.diagnostics.clone();
+        let mut diagnostics = self.sources.as_ref().map(Sources::diagnostics).unwrap_or_default();
         diagnostics.extend(self.loaded.iter().cloned());
         diagnostics.extend(self.unwritten.values().cloned());
         diagnostics.extend(self.replaced.values().cloned());

@@ -30,6 +30,14 @@ pub(super) struct Sources {
     left_out: Option<PathBuf>,
     /// By path from the root, so in the order in which the first one wins.
     files: BTreeMap<String, SourceFile>,
+    /// Folders that were walked through, as they are named below the root.
+    folders: BTreeSet<PathBuf>,
+    /// Which files hold an object; the first one wins it.
+    holders: BTreeMap<Place, BTreeSet<String>>,
+    /// Objects that more than one file holds.
+    contested: BTreeSet<Place>,
+    /// Files with diagnostics.
+    ailing: BTreeSet<String>,
     /// Of folders that could not be read.
     diagnostics: Vec<SourceDiagnostic>,
 }
@@ -59,76 +67,186 @@ pub(super) struct Manifest {
     pub(super) origin: Origin,
 }
 
-/// What all files say together.
+/// What a look at files found.
 #[derive(Debug, Default)]
-pub(super) struct Wanted {
-    pub(super) objects: BTreeMap<Place, Manifest>,
-    pub(super) diagnostics: Vec<SourceDiagnostic>,
+pub(super) struct Seen {
+    /// Objects that may be different now, or come, or gone.
+    pub(super) places: BTreeSet<Place>,
+    /// Files that say something else now, or are gone.
+    pub(super) files: BTreeSet<String>,
+    /// Whether a folder came, in which more may have happened than anybody was told of.
+    pub(super) has_new_folder: bool,
 }
 
 impl Sources {
     /// Nothing is read yet.
     pub(super) fn new(root: PathBuf, state: &Path) -> Self {
-        Self { root, left_out: state.canonicalize().ok(), files: BTreeMap::new(), diagnostics: Vec::new() }
+        Self {
+            root,
+            left_out: state.canonicalize().ok(),
+            files: BTreeMap::new(),
+            folders: BTreeSet::new(),
+            holders: BTreeMap::new(),
+            contested: BTreeSet::new(),
+            ailing: BTreeSet::new(),
+            diagnostics: Vec::new(),
+        }
     }
 
-    /// Looks at all files and reads those that changed. Whether anything is different now.
-    pub(super) fn scan(&mut self, now: Timestamp) -> bool {
-        let mut walk = Walk { files: BTreeMap::new(), unreadable: Vec::new(), seen: BTreeSet::new() };
+    /// Looks at all files and reads those that changed.
+    pub(super) fn look(&mut self, now: Timestamp) -> Seen {
+        let mut walk = Walk::default();
         walk.seen.extend(self.left_out.clone());
         walk.folder(&self.root, "", 0);
-        let before = self.files.len();
+        let mut seen = Seen::default();
         // What is below a folder that cannot be read is not known to be gone.
-        self.files.retain(|path, _| {
-            walk.files.contains_key(path)
-                || walk.unreadable.iter().any(|(folder, _)| Path::new(path).starts_with(folder))
-        });
-        let mut is_different = self.files.len() != before;
-        for (path, full) in walk.files {
-            let file = self.files.entry(path.clone()).or_default();
-            is_different |= file.refresh(&path, &full, now);
+        let is_gone = |path: &&String| {
+            !walk.files.contains_key(*path)
+                && !walk.unreadable.iter().any(|(folder, _)| Path::new(path).starts_with(folder))
+        };
+        let gone: Vec<String> = self.files.keys().filter(is_gone).cloned().collect();
+        for path in &gone {
+            self.remove(path, &mut seen);
         }
-        let diagnostics: Vec<_> = walk
+        for (path, full) in &walk.files {
+            self.refresh(path, full, now, &mut seen);
+        }
+        let diagnostics = walk
             .unreadable
             .iter()
-            .map(|(folder, error)| unreadable(&self.root.join(folder).display().to_string(), error))
-            .collect();
-        is_different |= diagnostics != self.diagnostics;
-        self.diagnostics = diagnostics;
-        is_different
+            .map(|(folder, error)| unreadable(&self.root.join(folder).display().to_string(), error));
+        self.diagnostics = diagnostics.collect();
+        self.folders = walk.folders;
+        seen
+    }
+
+    /// Looks at what is at these paths now; where that is or was a folder, at everything.
+    pub(super) fn look_at(&mut self, paths: &BTreeSet<PathBuf>, now: Timestamp) -> Seen {
+        let mut seen = Seen::default();
+        for full in paths {
+            let has_new_folder = full.is_dir();
+            if has_new_folder || self.folders.contains(full) {
+                return Seen { has_new_folder, ..self.look(now) }.and(seen);
+            }
+            let Some(path) = self.manifest_path(full) else { continue };
+            if full.exists() {
+                self.refresh(&path, full, now, &mut seen);
+            } else {
+                self.remove(&path, &mut seen);
+            }
+        }
+        seen
     }
 
     /// Reads these files, wherever they are.
-    pub(super) fn scan_files(&mut self, files: &[PathBuf], now: Timestamp) {
+    pub(super) fn look_at_files(&mut self, files: &[PathBuf], now: Timestamp) {
+        let mut seen = Seen::default();
         for full in files {
-            let path = full.display().to_string();
-            self.files.entry(path.clone()).or_default().refresh(&path, full, now);
+            self.refresh(&full.display().to_string(), full, now, &mut seen);
         }
     }
 
-    /// What the files say: the first path in order wins an object.
-    pub(super) fn wanted(&self) -> Wanted {
-        let mut wanted = Wanted { diagnostics: self.diagnostics.clone(), ..Wanted::default() };
-        for (path, file) in &self.files {
-            wanted.diagnostics.extend(file.diagnostics.iter().cloned());
-            for (place, manifest) in &file.objects {
-                match wanted.objects.get(place) {
-                    None => {
-                        wanted.objects.insert(place.clone(), manifest.clone());
-                    }
-                    Some(winner) => {
-                        wanted.diagnostics.push(duplicate(place, &winner.origin.file, path));
-                    }
-                }
-            }
+    /// What the files say of one object: the first path in order wins it.
+    pub(super) fn manifest(&self, place: &Place) -> Option<&Manifest> {
+        let winner = self.holders.get(place)?.first()?;
+        self.files.get(winner)?.objects.get(place)
+    }
+
+    /// Every object that a file says something of.
+    pub(super) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.holders.keys()
+    }
+
+    /// What is wrong with files and folders, in no order.
+    pub(super) fn diagnostics(&self) -> Vec<SourceDiagnostic> {
+        let mut diagnostics = self.diagnostics.clone();
+        let ailing = self.ailing.iter().filter_map(|path| self.files.get(path));
+        diagnostics.extend(ailing.flat_map(|file| file.diagnostics.iter().cloned()));
+        for place in &self.contested {
+            let mut holders = self.holders.get(place).into_iter().flatten();
+            let Some(winner) = holders.next() else { continue };
+            diagnostics.extend(holders.map(|loser| duplicate(place, winner, loser)));
         }
-        wanted
+        diagnostics
     }
 
     /// Whether an object that this file once held may still be meant: the file is there, but broken.
     pub(super) fn may_hold(&self, path: &str) -> bool {
         self.files.get(path).is_some_and(|file| file.is_broken)
             || self.diagnostics.iter().any(|folder| self.root.join(path).starts_with(folder.object.as_str()))
+    }
+
+    /// How a walk would name this file, if it would read it.
+    fn manifest_path(&self, full: &Path) -> Option<String> {
+        let path = full.strip_prefix(&self.root).ok()?.to_str()?;
+        let is_read = is_manifest(path) && !path.split('/').any(is_hidden);
+        let is_left_out = || {
+            let folder = full.parent().and_then(|folder| folder.canonicalize().ok());
+            self.left_out.as_ref().is_some_and(|out| folder.is_some_and(|folder| folder.starts_with(out)))
+        };
+        (is_read && !is_left_out()).then(|| path.to_owned())
+    }
+
+    fn refresh(&mut self, path: &str, full: &Path, now: Timestamp, seen: &mut Seen) {
+        let file = self.files.entry(path.to_owned()).or_default();
+        let before: Vec<Place> = file.objects.keys().cloned().collect();
+        if !file.refresh(path, full, now) {
+            return;
+        }
+        let after: Vec<Place> = file.objects.keys().cloned().collect();
+        if file.diagnostics.is_empty() {
+            self.ailing.remove(path);
+        } else {
+            self.ailing.insert(path.to_owned());
+        }
+        seen.files.insert(path.to_owned());
+        for place in before {
+            self.let_go(path, &place);
+            seen.places.insert(place);
+        }
+        for place in after {
+            self.hold(path, &place);
+            seen.places.insert(place);
+        }
+    }
+
+    fn remove(&mut self, path: &str, seen: &mut Seen) {
+        let Some(file) = self.files.remove(path) else { return };
+        self.ailing.remove(path);
+        seen.files.insert(path.to_owned());
+        for place in file.objects.into_keys() {
+            self.let_go(path, &place);
+            seen.places.insert(place);
+        }
+    }
+
+    fn hold(&mut self, path: &str, place: &Place) {
+        let holders = self.holders.entry(place.clone()).or_default();
+        holders.insert(path.to_owned());
+        if holders.len() > 1 {
+            self.contested.insert(place.clone());
+        }
+    }
+
+    fn let_go(&mut self, path: &str, place: &Place) {
+        let Some(holders) = self.holders.get_mut(place) else { return };
+        holders.remove(path);
+        if holders.len() < 2 {
+            self.contested.remove(place);
+        }
+        if holders.is_empty() {
+            self.holders.remove(place);
+        }
+    }
+}
+
+impl Seen {
+    /// Both.
+    fn and(mut self, other: Self) -> Self {
+        self.places.extend(other.places);
+        self.files.extend(other.files);
+        self.has_new_folder |= other.has_new_folder;
+        self
     }
 }
 
@@ -202,8 +320,10 @@ impl SourceFile {
 
 /// A walk through the folder. Hidden files and folders are left out, as a shell's `**/*` leaves them out; so
 /// editors' swap files and the doubled folders of a mounted ConfigMap are no manifests.
+#[derive(Default)]
 struct Walk {
     files: BTreeMap<String, PathBuf>,
+    folders: BTreeSet<PathBuf>,
     unreadable: Vec<(String, io::Error)>,
     /// Folders by their real path, so that links in circles end.
     seen: BTreeSet<PathBuf>,
@@ -226,21 +346,33 @@ impl Walk {
                 return;
             }
         };
-        let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-        paths.sort();
-        for path in paths {
-            let Some(name) = path.file_name().and_then(|name| name.to_str()) else { continue };
-            if name.starts_with('.') {
+        self.folders.insert(folder.to_owned());
+        let mut entries: Vec<fs::DirEntry> = entries.filter_map(Result::ok).collect();
+        entries.sort_by_key(fs::DirEntry::file_name);
+        for entry in entries {
+            let (path, name) = (entry.path(), entry.file_name());
+            let Some(name) = name.to_str() else { continue };
+            if is_hidden(name) {
                 continue;
             }
             let shown = if shown.is_empty() { name.to_owned() } else { format!("{shown}/{name}") };
-            if path.is_dir() {
+            // What the listing tells of a file need not be asked again; a link has to be followed.
+            let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+            if !is_file && path.is_dir() {
                 self.folder(&path, &shown, depth + 1);
-            } else if [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending)) {
+            } else if is_manifest(name) {
                 self.files.insert(shown, path);
             }
         }
     }
+}
+
+fn is_hidden(name: &str) -> bool {
+    name.starts_with('.')
+}
+
+fn is_manifest(name: &str) -> bool {
+    [".yaml", ".yml", ".json"].iter().any(|ending| name.ends_with(ending))
 }
 
 fn stamp(path: &Path) -> io::Result<Stamp> {

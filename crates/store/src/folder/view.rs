@@ -21,7 +21,7 @@ impl Memory {
         readable(folder).map_err(|source| StoreError::Manifests { path: folder.to_owned(), source })?;
         // No folder has an empty path, so none is left out.
         let mut sources = Sources::new(folder.to_owned(), Path::new(""));
-        sources.scan(clock.now());
+        sources.look(clock.now());
         Self::of_sources(&sources, clock)
     }
 
@@ -31,21 +31,20 @@ impl Memory {
     /// When an object cannot be put together.
     pub fn of_files(files: &[PathBuf], clock: Clock) -> Result<Self, StoreError> {
         let mut sources = Sources::new(PathBuf::new(), Path::new(""));
-        sources.scan_files(files, clock.now());
+        sources.look_at_files(files, clock.now());
         Self::of_sources(&sources, clock)
     }
 
     fn of_sources(sources: &Sources, clock: Clock) -> Result<Self, StoreError> {
         let memory = Self::new(clock);
-        let wanted = sources.wanted();
-        for manifest in wanted.objects.values() {
+        for manifest in sources.places().filter_map(|place| sources.manifest(place)) {
             let mut tables = memory.world.lock();
             let fresh = Fresh { now: Time(memory.clock.now()), version: tables.next_version() };
             if let Some(object) = manifest.object.merged(&tables, &fresh)? {
                 object.put(&mut tables);
             }
         }
-        let mut diagnostics = wanted.diagnostics;
+        let mut diagnostics = sources.diagnostics();
         diagnostics.sort();
         memory.diagnostics.send_replace(diagnostics);
         Ok(memory)

@@ -190,6 +190,75 @@ async fn a_changed_file_is_noticed() {
     tokio::time::timeout(PATIENCE, async { tokio::join!(run, story) }).await.unwrap();
 }
 
+#[tokio::test]
+async fn an_object_that_is_away_for_a_moment_keeps_its_uid() {
+    type Write = fn(&World);
+    let ways: [Write; 3] = [
+        // Deleted and made anew; emptied and written again; moved to another file.
+        |world| {
+            world.remove("web.yaml");
+            world.write("web.yaml", &certificate_manifest("b.test"));
+        },
+        |world| {
+            world.write("web.yaml", "");
+            world.write("web.yaml", &certificate_manifest("b.test"));
+        },
+        |world| {
+            world.remove("web.yaml");
+            world.write("other.yaml", &certificate_manifest("b.test"));
+        },
+    ];
+    for write in ways {
+        let world = World::new(&[("web.yaml", &certificate_manifest("a.test"))]);
+        let (store, folder) = world.store();
+        let uid = store.get::<Certificate>(&key("web")).unwrap().metadata.uid.clone();
+        let mut watch = store.watch::<Certificate>();
+        next(&mut watch).await;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let story = async {
+            write(&world);
+            let Change::Applied(after) = next(&mut watch).await else { panic!("it was deleted") };
+            assert_eq!((&after.spec.dns_names[0][..], &after.metadata.uid), ("b.test", &uid));
+            stop.send(()).unwrap();
+        };
+        let run = folder.run(async { stopped.await.unwrap() });
+        tokio::time::timeout(PATIENCE, async { tokio::join!(run, story) }).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn renamed_folders_and_swapped_links_are_noticed() {
+    let world = World::new(&[("..one/web.yaml", &certificate_manifest("a.test"))]);
+    let root = world.manifests.path();
+    // As the kubelet mounts a ConfigMap: what is read is a link through a link, and the inner one is swapped.
+    std::os::unix::fs::symlink("..one", root.join("..data")).unwrap();
+    std::os::unix::fs::symlink("..data/web.yaml", root.join("web.yaml")).unwrap();
+    let (store, folder) = world.store();
+    let mut watch = store.watch::<Certificate>();
+    let Change::Restarted(all) = next(&mut watch).await else { panic!("no first set") };
+    assert_eq!(all.len(), 1);
+    let (stop, stopped) = oneshot::channel::<()>();
+    let story = async {
+        world.write("..two/web.yaml", &certificate_manifest("b.test"));
+        std::os::unix::fs::symlink("..two", root.join("..data_tmp")).unwrap();
+        fs::rename(root.join("..data_tmp"), root.join("..data")).unwrap();
+        let Change::Applied(swapped) = next(&mut watch).await else { panic!("no apply") };
+        assert_eq!(swapped.spec.dns_names, ["b.test"]);
+        let outside = tempfile::tempdir().unwrap();
+        let manifest = certificate_manifest("c.test").replace("name: web}", "name: moved}");
+        fs::create_dir(outside.path().join("in")).unwrap();
+        fs::write(outside.path().join("in/c.yaml"), manifest).unwrap();
+        fs::rename(outside.path().join("in"), root.join("in")).unwrap();
+        let Change::Applied(moved) = next(&mut watch).await else { panic!("no apply") };
+        assert_eq!(moved.metadata.name.as_deref(), Some("moved"));
+        fs::rename(root.join("in"), root.join(".hidden")).unwrap();
+        assert!(matches!(next(&mut watch).await, Change::Deleted(_)));
+        stop.send(()).unwrap();
+    };
+    let run = folder.run(async { stopped.await.unwrap() });
+    tokio::time::timeout(PATIENCE, async { tokio::join!(run, story) }).await.unwrap();
+}
+
 #[test]
 fn a_second_process_is_refused_and_missing_manifests_are_an_error() {
     let world = World::new(&[]);
