@@ -1,5 +1,6 @@
 //! What the loops share.
 
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -11,6 +12,7 @@ use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_routing::{Diagnostic, Snapshot};
 use jamul_store::{Announcement, EventType, Store};
+use jamul_translate::Finding;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -55,8 +57,8 @@ pub struct Settings {
 pub struct Live {
     /// The current Snapshot.
     pub snapshot: Arc<ArcSwap<Snapshot>>,
-    /// Findings of the last translation.
-    pub diagnostics: Mutex<Vec<Diagnostic>>,
+    /// Findings of the last translation, sorted.
+    diagnostics: Mutex<BTreeSet<Diagnostic>>,
     /// Counts publications; 0 before the first.
     pub published: watch::Sender<u64>,
 }
@@ -65,7 +67,7 @@ impl Default for Live {
     fn default() -> Self {
         Self {
             snapshot: Arc::new(ArcSwap::from_pointee(Snapshot::default())),
-            diagnostics: Mutex::new(Vec::new()),
+            diagnostics: Mutex::default(),
             published: watch::Sender::new(0),
         }
     }
@@ -78,10 +80,22 @@ impl Live {
         self.published.send_modify(|count| *count += 1);
     }
 
+    /// Takes what became of findings, in order.
+    pub(crate) fn take(&self, findings: Vec<Finding>) {
+        let mut found = self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner);
+        for finding in findings {
+            match finding {
+                Finding::Found(diagnostic) => found.insert(diagnostic),
+                Finding::Mended(diagnostic) => found.remove(&diagnostic),
+            };
+        }
+    }
+
     /// Findings of the last translation.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let found = self.diagnostics.lock().unwrap_or_else(PoisonError::into_inner);
+        found.iter().cloned().collect()
     }
 }
 

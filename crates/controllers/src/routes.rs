@@ -1,7 +1,5 @@
 //! Objects to Snapshots: every change that concerns routing is translated and published.
 
-use std::sync::PoisonError;
-
 use futures_util::FutureExt;
 use jamul_api::core::{ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Secret, Service};
 use jamul_api::{Challenge, Object};
@@ -40,7 +38,7 @@ pub(crate) async fn run(context: &Context) {
 
 fn publish(context: &Context, translator: &mut Translator) {
     let snapshot = translator.publish();
-    *context.live.diagnostics.lock().unwrap_or_else(PoisonError::into_inner) = translator.diagnostics();
+    context.live.take(translator.take_findings());
     if let Some(snapshot) = snapshot {
         context.live.publish(snapshot);
     } else if *context.live.published.borrow() == 0 {

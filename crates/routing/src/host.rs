@@ -1,10 +1,10 @@
 //! Host names and the patterns of Ingress rules.
 
 use std::borrow::Borrow;
-use std::collections::HashMap;
 use std::fmt;
-use std::hash::BuildHasher;
 use std::sync::Arc;
+
+use crate::shards::Shards;
 
 /// A host name as routing compares it: lower case, no port, no trailing dot. IPv6 addresses keep their
 /// brackets.
@@ -111,20 +111,14 @@ impl fmt::Display for HostPattern {
     }
 }
 
-/// How many shards a [`HostMap`] has: publishing a change copies one shard, not the table.
-/// One for each value of a byte: see [`shard_of`].
-const SHARDS: usize = 1 << u8::BITS;
-
 /// Pattern -> value, found by exact name, then one-label wildcard, then the value for any host.
 ///
-/// Copy-on-write by shard, so that a clone with one change costs a two-hundred-and-fiftieth of the table.
+/// A clone with one change shares all but a small part with the original ([`Shards`]).
 #[derive(Clone, Debug)]
 pub struct HostMap<V> {
-    shards: Vec<Arc<Shard<V>>>,
+    slots: Shards<Host, Slot<V>>,
     any: Option<(HostPattern, V)>,
 }
-
-type Shard<V> = HashMap<Host, Slot<V>, foldhash::fast::FixedState>;
 
 #[derive(Clone, Debug)]
 struct Slot<V> {
@@ -134,8 +128,7 @@ struct Slot<V> {
 
 impl<V> Default for HostMap<V> {
     fn default() -> Self {
-        let empty = Arc::new(Shard::default());
-        Self { shards: vec![empty; SHARDS], any: None }
+        Self { slots: Shards::default(), any: None }
     }
 }
 
@@ -144,35 +137,31 @@ impl<V: Clone> HostMap<V> {
     pub fn insert(&mut self, pattern: HostPattern, value: V) {
         match pattern.clone() {
             HostPattern::Any => self.any = Some((pattern, value)),
-            HostPattern::Exact(host) => self.slot_mut(host).exact = Some((pattern, value)),
-            HostPattern::Wildcard(suffix) => self.slot_mut(suffix).wildcard = Some((pattern, value)),
+            HostPattern::Exact(host) => {
+                let slot = Slot { exact: Some((pattern, value)), ..self.slot(&host) };
+                self.slots.insert(host, slot);
+            }
+            HostPattern::Wildcard(suffix) => {
+                let slot = Slot { wildcard: Some((pattern, value)), ..self.slot(&suffix) };
+                self.slots.insert(suffix, slot);
+            }
         }
     }
 
     /// Takes away what is at `pattern`.
     pub fn remove(&mut self, pattern: &HostPattern) {
-        let (host, is_exact) = match pattern {
+        let (host, slot) = match pattern {
             HostPattern::Any => {
                 self.any = None;
                 return;
             }
-            HostPattern::Exact(host) => (host, true),
-            HostPattern::Wildcard(host) => (host, false),
+            HostPattern::Exact(host) => (host, Slot { exact: None, ..self.slot(host) }),
+            HostPattern::Wildcard(host) => (host, Slot { wildcard: None, ..self.slot(host) }),
         };
-        let Some(shard) = self.shards.get_mut(shard_of(host.as_str())) else { return };
-        if !shard.contains_key(host) {
-            return;
-        }
-        let shard = Arc::make_mut(shard);
-        if let Some(slot) = shard.get_mut(host) {
-            if is_exact {
-                slot.exact = None;
-            } else {
-                slot.wildcard = None;
-            }
-            if slot.exact.is_none() && slot.wildcard.is_none() {
-                shard.remove(host);
-            }
+        if slot.exact.is_none() && slot.wildcard.is_none() {
+            self.slots.remove(host);
+        } else {
+            self.slots.insert(host.clone(), slot);
         }
     }
 
@@ -181,8 +170,8 @@ impl<V: Clone> HostMap<V> {
     pub fn get(&self, pattern: &HostPattern) -> Option<&V> {
         let found = match pattern {
             HostPattern::Any => self.any.as_ref(),
-            HostPattern::Exact(host) => self.slot(host.as_str())?.exact.as_ref(),
-            HostPattern::Wildcard(host) => self.slot(host.as_str())?.wildcard.as_ref(),
+            HostPattern::Exact(host) => self.slots.get(host)?.exact.as_ref(),
+            HostPattern::Wildcard(host) => self.slots.get(host)?.wildcard.as_ref(),
         };
         found.map(|(_, value)| value)
     }
@@ -190,10 +179,10 @@ impl<V: Clone> HostMap<V> {
     /// The value for a host: exact, else one label up by wildcard, else none (see [`Self::any`]).
     #[must_use]
     pub fn find(&self, host: &Host) -> Option<&V> {
-        let exact = self.slot(host.as_str()).and_then(|slot| slot.exact.as_ref());
+        let exact = self.slots.get(host.as_str()).and_then(|slot| slot.exact.as_ref());
         let by_wildcard = || {
             let (_, suffix) = host.as_str().split_once('.')?;
-            self.slot(suffix)?.wildcard.as_ref()
+            self.slots.get(suffix)?.wildcard.as_ref()
         };
         exact.or_else(by_wildcard).map(|(_, value)| value)
     }
@@ -206,25 +195,14 @@ impl<V: Clone> HostMap<V> {
 
     /// All patterns with their values, in no order.
     pub fn iter(&self) -> impl Iterator<Item = (&HostPattern, &V)> {
-        let named = self.shards.iter().flat_map(|shard| shard.values());
-        let named = named.flat_map(|slot| slot.exact.iter().chain(&slot.wildcard));
+        let named = self.slots.values().flat_map(|slot| slot.exact.iter().chain(&slot.wildcard));
         named.chain(&self.any).map(|(pattern, value)| (pattern, value))
     }
 
-    fn slot(&self, name: &str) -> Option<&Slot<V>> {
-        self.shards.get(shard_of(name))?.get(name)
+    /// What is at `host` so far.
+    fn slot(&self, host: &Host) -> Slot<V> {
+        self.slots.get(host).cloned().unwrap_or(Slot { exact: None, wildcard: None })
     }
-
-    fn slot_mut(&mut self, host: Host) -> &mut Slot<V> {
-        let shard = self.shards.get_mut(shard_of(host.as_str())).expect("shard_of stays below SHARDS");
-        let shard = Arc::make_mut(shard);
-        shard.entry(host).or_insert_with(|| Slot { exact: None, wildcard: None })
-    }
-}
-
-fn shard_of(name: &str) -> usize {
-    let [lowest, ..] = foldhash::fast::FixedState::with_seed(1).hash_one(name).to_le_bytes();
-    usize::from(lowest)
 }
 
 #[cfg(test)]

@@ -1,10 +1,10 @@
 //! Everything the proxy needs, immutable and numbered.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::challenges::Challenges;
 use crate::router::Router;
+use crate::shards::Shards;
 use crate::tls::CertTable;
 use crate::upstream::{Upstream, UpstreamId};
 
@@ -16,7 +16,7 @@ pub struct Snapshot {
     /// Host and path to route.
     pub router: Router,
     /// Upstreams by name; every upstream that a route names is here.
-    pub upstreams: HashMap<UpstreamId, Arc<Upstream>>,
+    pub upstreams: Shards<UpstreamId, Arc<Upstream>>,
     /// Certificates by server name.
     pub certs: CertTable,
     /// HTTP-01 answers.

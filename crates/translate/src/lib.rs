@@ -17,6 +17,7 @@ mod backend;
 mod challenge;
 mod change;
 mod class;
+mod findings;
 mod host;
 mod index;
 mod ingress;
@@ -28,6 +29,7 @@ mod translator;
 mod upstreams;
 
 pub use change::{Change, ObjectChange};
+pub use findings::Finding;
 pub use settings::Settings;
 pub use tls::cert_entry;
 pub use translator::{Translator, Work};

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use jamul_api::ObjectKey;
 use jamul_api::core::ConfigMap;
-use jamul_routing::{CertTable, Diagnostic, HostPattern, Severity, Snapshot, UpstreamId};
+use jamul_routing::{CertTable, Diagnostic, HostPattern, Snapshot, UpstreamId};
 
 use crate::change::ObjectChange;
+use crate::findings::{Finding, Findings};
 use crate::index::Index;
 use crate::ingress::{Age, CompiledIngress};
 use crate::lookup::Reference;
@@ -35,6 +36,7 @@ pub struct Translator {
     secret_hosts: Index<ObjectKey, HostPattern>,
     certificates: Certificates,
     upstreams: Upstreams,
+    findings: Findings,
     dirty: Dirty,
     snapshot: Arc<Snapshot>,
     work: Work,
@@ -88,6 +90,7 @@ impl Translator {
             secret_hosts: Index::default(),
             certificates: Certificates::default(),
             upstreams: Upstreams::default(),
+            findings: Findings::default(),
             dirty: Dirty::default(),
             snapshot: Arc::new(Snapshot { certs, ..Snapshot::default() }),
             work: Work::default(),
@@ -161,7 +164,8 @@ impl Translator {
         }
         for id in &upstreams {
             self.work.upstreams += 1;
-            is_changed |= self.upstreams.translate(id, &self.objects, &self.settings, &mut next);
+            let findings = &mut self.findings;
+            is_changed |= self.upstreams.translate(id, &self.objects, &self.settings, &mut next, findings);
         }
         if dirty.challenges {
             is_changed |= self.translate_challenges(&mut next);
@@ -177,21 +181,13 @@ impl Translator {
     /// What users should mend, as of the last [`Self::publish`]; sorted, the least severe first.
     #[must_use]
     pub fn diagnostics(&self) -> Vec<Diagnostic> {
-        let of_ingresses = self.ingresses.values().flat_map(|ingress| &ingress.diagnostics);
-        let of_hosts = self.hosts.values().flat_map(|host| &host.diagnostics);
-        let of_certificates = self.hosts.values().flat_map(|host| &host.certificate.diagnostics);
-        let mut found: Vec<Diagnostic> =
-            of_ingresses.chain(of_hosts).chain(of_certificates).cloned().collect();
-        found.extend(self.upstreams.faults().map(|(ingress, field, fault)| Diagnostic {
-            severity: Severity::Warning,
-            object: format!("Ingress {ingress}"),
-            field: field.to_owned(),
-            reason: fault.reason,
-            message: fault.message.clone(),
-        }));
-        found.sort();
-        found.dedup();
-        found
+        self.findings.iter().cloned().collect()
+    }
+
+    /// What became of Diagnostics since this was last asked, in order; with it, whoever keeps them needs not
+    /// look at all of them after each change.
+    pub fn take_findings(&mut self) -> Vec<Finding> {
+        self.findings.take_news()
     }
 
     /// The last Snapshot.
@@ -234,6 +230,7 @@ impl Translator {
             for reference in &before.references {
                 self.references.remove(reference, key);
             }
+            self.findings.replace(&before.diagnostics, &[]);
             hosts.extend(before.hosts.into_keys());
         }
         let Some(object) = self.objects.ingresses.get(key) else { return };
@@ -245,6 +242,7 @@ impl Translator {
         for reference in &compiled.references {
             self.references.insert(reference.clone(), key.clone());
         }
+        self.findings.replace(&[], &compiled.diagnostics);
         self.ingresses.insert(key.clone(), compiled);
     }
 
@@ -270,6 +268,7 @@ impl Translator {
         let translation = host::translate(pattern, &claimants);
         next.router.insert(pattern.clone(), translation.routes);
         let state = self.hosts.entry(pattern.clone()).or_default();
+        self.findings.replace(&state.diagnostics, &translation.diagnostics);
         state.diagnostics = translation.diagnostics;
         for used in translation.uses {
             let id = self.upstreams.hold(used, pattern);
@@ -288,6 +287,7 @@ impl Translator {
         let state = self.hosts.entry(pattern.clone()).or_default();
         let before = std::mem::replace(&mut state.certificate, chosen);
         let chosen = &state.certificate;
+        self.findings.replace(&before.diagnostics, &chosen.diagnostics);
         for secret in &chosen.secrets {
             self.secret_hosts.insert(secret.clone(), pattern.clone());
         }
@@ -304,8 +304,9 @@ impl Translator {
                 None => next.certs.remove(pattern),
             }
         }
-        if !is_claimed {
-            self.hosts.remove(pattern);
+        if !is_claimed && let Some(state) = self.hosts.remove(pattern) {
+            self.findings.replace(&state.diagnostics, &[]);
+            self.findings.replace(&state.certificate.diagnostics, &[]);
         }
         is_changed
     }

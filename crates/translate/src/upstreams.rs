@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jamul_api::ObjectKey;
-use jamul_routing::{HostPattern, Protocol, Snapshot, UpstreamId};
+use jamul_routing::{Diagnostic, HostPattern, Protocol, Severity, Snapshot, UpstreamId};
 
 use crate::backend::{self, Backend, Fault};
+use crate::findings::Findings;
 use crate::host::Use;
 use crate::index::Index;
 use crate::objects::Objects;
@@ -26,7 +27,8 @@ struct UpstreamState {
     protocol: Protocol,
     /// Host to the Ingresses that use it there, with the field that says so. Gone when empty.
     users: BTreeMap<HostPattern, BTreeSet<(ObjectKey, String)>>,
-    fault: Option<Fault>,
+    /// Whoever is sent nowhere, and why.
+    diagnostics: Vec<Diagnostic>,
 }
 
 impl Upstreams {
@@ -40,7 +42,7 @@ impl Upstreams {
         let id = used.backend.upstream_id(used.protocol);
         self.of_service.insert(used.backend.service.clone(), id.clone());
         let (backend, protocol) = (used.backend, used.protocol);
-        let new = || UpstreamState { backend, protocol, users: BTreeMap::new(), fault: None };
+        let new = || UpstreamState { backend, protocol, users: BTreeMap::new(), diagnostics: Vec::new() };
         let state = self.upstreams.entry(id.clone()).or_insert_with(new);
         state.users.entry(pattern.clone()).or_default().insert((used.ingress, used.field));
         id
@@ -61,29 +63,37 @@ impl Upstreams {
         objects: &Objects,
         settings: &Settings,
         next: &mut Snapshot,
+        findings: &mut Findings,
     ) -> bool {
         let Some(state) = self.upstreams.get_mut(id) else { return false };
         if state.users.is_empty() {
+            findings.replace(&state.diagnostics, &[]);
             self.of_service.remove(&state.backend.service, id);
             self.upstreams.remove(id);
             return next.upstreams.remove(id).is_some();
         }
         let (upstream, fault) = backend::translate(&state.backend, state.protocol, objects, settings);
-        state.fault = fault;
+        let diagnostics = fault.map(|fault| state.sent_nowhere(&fault)).unwrap_or_default();
+        findings.replace(&state.diagnostics, &diagnostics);
+        state.diagnostics = diagnostics;
         let is_same = next.upstreams.get(id).is_some_and(|before| **before == upstream);
         if !is_same {
             next.upstreams.insert(id.clone(), Arc::new(upstream));
         }
         !is_same
     }
+}
 
-    /// Who is sent nowhere, and why: the Ingress and the field that names the backend.
-    pub(crate) fn faults(&self) -> impl Iterator<Item = (&ObjectKey, &str, &Fault)> {
-        self.upstreams.values().flat_map(|state| {
-            let users = state.users.values().flatten();
-            state.fault.iter().flat_map(move |fault| {
-                users.clone().map(move |(ingress, field)| (ingress, field.as_str(), fault))
-            })
-        })
+impl UpstreamState {
+    /// What is told of each Ingress and the field of it that names the backend.
+    fn sent_nowhere(&self, fault: &Fault) -> Vec<Diagnostic> {
+        let users = self.users.values().flatten().map(|(ingress, field)| Diagnostic {
+            severity: Severity::Warning,
+            object: format!("Ingress {ingress}"),
+            field: field.clone(),
+            reason: fault.reason,
+            message: fault.message.clone(),
+        });
+        users.collect()
     }
 }

@@ -95,8 +95,9 @@ async fn an_https_upstream_is_spoken_to_by_tls_whatever_its_certificate() {
     let handler: plain::Handler = Arc::new(|_| Box::pin(async { http::Response::new(b"over TLS".to_vec()) }));
     tokio::spawn(plain::serve(listener, Some(server_tls), handler, CancellationToken::new()));
     let mut builder = SnapshotBuilder::default().route("a.example", &[address]);
-    for upstream in builder.0.upstreams.values_mut() {
-        *upstream = Arc::new(Upstream { protocol: Protocol::Https, ..(**upstream).clone() });
+    for (id, upstream) in builder.0.upstreams.clone().iter() {
+        let over_tls = Upstream { protocol: Protocol::Https, ..(**upstream).clone() };
+        builder.0.upstreams.insert(id.clone(), Arc::new(over_tls));
     }
     let stage = Stage::start(builder);
     let response = get(stage.http, "a.example", "/").await;

@@ -120,7 +120,7 @@ fn render_routes(text: &mut String, routes: &HostRoutes, snapshot: &Snapshot) {
 fn target(route: &Route, snapshot: &Snapshot) -> String {
     match &route.target {
         Target::Upstream(id) => {
-            let upstream = &snapshot.upstreams[id];
+            let upstream = snapshot.upstreams.get(id).expect("every upstream that a route names is there");
             let endpoints: Vec<String> = upstream.endpoints.iter().map(endpoint).collect();
             format!("{} {:?} [{}]", id.0, upstream.protocol, endpoints.join(", "))
         }
