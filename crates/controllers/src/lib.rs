@@ -12,6 +12,7 @@ mod orders;
 mod requests;
 mod routes;
 mod runner;
+mod schedule;
 
 use std::sync::Arc;
 

@@ -1,6 +1,6 @@
 //! Runs one loop: keys come in by changes and by time, each is reconciled, failures back off.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
 use crate::context::Clock;
+use crate::schedule::Schedule;
 
 /// How many keys one loop works on at a time.
 const CONCURRENCY: usize = 20;
@@ -71,33 +72,24 @@ pub(crate) async fn run<F, T>(
     let (inbox, mut keys) = mpsc::channel(INBOX);
     let triggers = triggers(inbox);
     tokio::pin!(triggers);
-    let mut due: BTreeMap<ObjectKey, Timestamp> = BTreeMap::new();
+    let mut schedule = Schedule::default();
     let mut failures: HashMap<ObjectKey, i32> = HashMap::new();
-    let mut busy: HashSet<ObjectKey> = HashSet::new();
     let mut working = FuturesUnordered::new();
     loop {
         let now = clock();
-        let ready: Vec<_> = due
-            .iter()
-            .filter(|(key, at)| **at <= now && !busy.contains(*key))
-            .map(|(key, _)| key.clone())
-            .collect();
-        for key in ready.into_iter().take(CONCURRENCY.saturating_sub(busy.len())) {
-            due.remove(&key);
-            busy.insert(key.clone());
+        while let Some(key) = schedule.take(now, CONCURRENCY) {
             let work = reconcile(key.clone());
             working.push(async move { (key, work.await) });
         }
-        let next = due.iter().filter(|(key, _)| !busy.contains(*key)).map(|(_, at)| *at).min();
-        let sleep = if busy.len() >= CONCURRENCY { LONGEST_SLEEP } else { until(next, now) };
+        let sleep = until(schedule.next(CONCURRENCY), now);
         tokio::select! {
             () = &mut triggers => return,
             key = keys.recv() => {
                 let Some(key) = key else { return };
-                due.insert(key, now);
+                schedule.add(key, now);
             }
             Some((key, result)) = working.next() => {
-                busy.remove(&key);
+                schedule.done(&key);
                 let again = match result {
                     Ok(wake) => {
                         failures.remove(&key);
@@ -106,7 +98,7 @@ pub(crate) async fn run<F, T>(
                     Err(retry) => Some(after_failure(name, &key, &retry, &mut failures, limits, clock())),
                 };
                 if let Some(again) = again {
-                    due.entry(key).and_modify(|at| *at = (*at).min(again)).or_insert(again);
+                    schedule.add(key, again);
                 }
             }
             () = tokio::time::sleep(sleep) => {}
