@@ -23,10 +23,18 @@ const ECDSA_SHA512: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.100
 /// What kind of key, and how large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum KeyAlgorithm {
-    Rsa { bits: usize },
+    /// RSA; keys of fewer than 2048 bits can be read, but nothing is made of them.
+    Rsa {
+        /// Length of the modulus.
+        bits: usize,
+    },
+    /// ECDSA on secp256r1.
     EcdsaP256,
+    /// ECDSA on secp384r1.
     EcdsaP384,
+    /// ECDSA on secp521r1.
     EcdsaP521,
+    /// Edwards 25519 (RFC 8410).
     Ed25519,
 }
 
@@ -60,12 +68,19 @@ impl fmt::Display for KeyAlgorithm {
 /// How an X.509 object is signed (RFC 5758, RFC 8410, RFC 4055 without PSS).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SignatureAlgorithm {
+    /// PKCS#1 v1.5 with SHA-256.
     RsaSha256,
+    /// PKCS#1 v1.5 with SHA-384.
     RsaSha384,
+    /// PKCS#1 v1.5 with SHA-512.
     RsaSha512,
+    /// ECDSA with SHA-256.
     EcdsaSha256,
+    /// ECDSA with SHA-384.
     EcdsaSha384,
+    /// ECDSA with SHA-512.
     EcdsaSha512,
+    /// Edwards 25519 (RFC 8410).
     Ed25519,
 }
 

@@ -16,6 +16,7 @@ use crate::{
     extension::{self, Facts},
     pem,
     public_key::PublicKey,
+    raw_extension::RawExtension,
     san::San,
     signed,
     subject::Subject,
@@ -111,26 +112,32 @@ impl Certificate {
         chain.iter().map(Self::to_pem).collect()
     }
 
+    /// The octets.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
+    /// The certificate as one PEM block.
     pub fn to_pem(&self) -> Result<String, X509Error> {
         pem::encode(LABEL, &self.der).map_err(|error| X509Error::Pem(error.to_string()))
     }
 
+    /// The certified key.
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key
     }
 
+    /// Whom it is for.
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
 
+    /// Who signed it, by its own word.
     pub fn issuer(&self) -> &Subject {
         &self.issuer
     }
 
+    /// The common name of the issuer: what `preferredChain` compares.
     pub fn issuer_common_name(&self) -> Option<&str> {
         self.issuer.common_name.as_deref()
     }
@@ -140,10 +147,12 @@ impl Certificate {
         &self.subject_name
     }
 
+    /// The subject alternative names of the kinds we read.
     pub fn sans(&self) -> &[San] {
         &self.facts.sans
     }
 
+    /// The DNS names among them, as written.
     pub fn dns_names(&self) -> impl Iterator<Item = &str> {
         self.facts.sans.iter().filter_map(|san| match san {
             San::Dns(name) => Some(name.as_str()),
@@ -151,14 +160,17 @@ impl Certificate {
         })
     }
 
+    /// Key usages and extended key usages.
     pub fn usages(&self) -> &[Usage] {
         &self.facts.usages
     }
 
+    /// When validity begins.
     pub fn not_before(&self) -> Timestamp {
         self.not_before
     }
 
+    /// The last moment of validity.
     pub fn not_after(&self) -> Timestamp {
         self.not_after
     }
@@ -173,6 +185,7 @@ impl Certificate {
         self.serial.iter().map(|octet| format!("{octet:02x}")).collect()
     }
 
+    /// Whether it may sign certificates, by its basic constraints.
     pub fn is_ca(&self) -> bool {
         self.facts.is_ca
     }
@@ -185,6 +198,13 @@ impl Certificate {
     /// The key identifier of the authority key identifier extension.
     pub fn authority_key_identifier(&self) -> Option<&[u8]> {
         self.authority_key_identifier.as_deref()
+    }
+
+    /// The digest of an acmeIdentifier extension that is critical (RFC 8737 section 3).
+    pub fn acme_digest(&self) -> Option<[u8; 32]> {
+        let certificate = x509_cert::certificate::Certificate::from_der(&self.der).ok()?;
+        let extensions = certificate.tbs_certificate().extensions()?.iter();
+        extensions.map(RawExtension::read).find_map(|extension| extension.acme_digest())
     }
 
     /// True when issuer and subject are one, and the signature is by the certificate's own key.

@@ -29,9 +29,13 @@ const LABEL: &str = "CERTIFICATE REQUEST";
 /// What to ask for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RequestTemplate {
+    /// Whom the certificate is for.
     pub subject: Subject,
+    /// Its names.
     pub sans: Vec<San>,
+    /// What its key may be used for; none = no such extension.
     pub usages: Vec<Usage>,
+    /// Whether it shall sign certificates.
     pub is_ca: bool,
 }
 
@@ -116,30 +120,37 @@ impl Csr {
         })
     }
 
+    /// The octets.
     pub fn der(&self) -> &[u8] {
         &self.der
     }
 
+    /// The request as one PEM block.
     pub fn to_pem(&self) -> Result<String, X509Error> {
         pem::encode(LABEL, &self.der).map_err(|error| X509Error::Pem(error.to_string()))
     }
 
+    /// Whom the certificate is for.
     pub fn subject(&self) -> &Subject {
         &self.subject
     }
 
+    /// The names asked for, of the kinds we read.
     pub fn sans(&self) -> &[San] {
         &self.facts.sans
     }
 
+    /// The key to be certified; the request is signed with its private half.
     pub fn public_key(&self) -> &PublicKey {
         &self.public_key
     }
 
+    /// The usages asked for.
     pub fn usages(&self) -> &[Usage] {
         &self.facts.usages
     }
 
+    /// Whether a CA certificate is asked for.
     pub fn is_ca(&self) -> bool {
         self.facts.is_ca
     }

@@ -26,6 +26,7 @@ pub enum KeyEncoding {
     /// RSA as PKCS#1, ECDSA as SEC1, Ed25519 (which has no older form) as PKCS#8.
     #[default]
     Pkcs1,
+    /// Every kind as PKCS#8.
     Pkcs8,
 }
 
@@ -152,10 +153,12 @@ impl PrivateKey {
         Ok(Self(Arc::new(Inner { pair, pkcs8, public })))
     }
 
+    /// Kind and size.
     pub fn algorithm(&self) -> KeyAlgorithm {
         self.0.public.algorithm()
     }
 
+    /// The public half.
     pub fn public_key(&self) -> PublicKey {
         self.0.public.clone()
     }

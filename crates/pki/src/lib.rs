@@ -1,5 +1,7 @@
 //! Keys, certificate requests and certificates (RFC 5280, RFC 2986), without I/O
 
+#![warn(missing_docs)]
+
 mod algorithm;
 mod certificate;
 mod components;
@@ -9,6 +11,8 @@ mod extension;
 mod key;
 mod pem;
 mod public_key;
+mod raw_extension;
+mod revocation_list;
 mod san;
 mod signed;
 mod subject;
@@ -22,6 +26,8 @@ pub use csr::{Csr, RequestTemplate};
 pub use error::{KeyError, X509Error};
 pub use key::{KeyEncoding, PrivateKey};
 pub use public_key::PublicKey;
+pub use raw_extension::RawExtension;
+pub use revocation_list::{RevocationList, RevocationListTemplate, RevokedCertificate};
 pub use san::San;
 pub use subject::Subject;
 pub use template::{Authority, CertificateTemplate, Serial};

@@ -89,6 +89,7 @@ impl PublicKey {
         &self.bits
     }
 
+    /// Kind and size.
     pub fn algorithm(&self) -> KeyAlgorithm {
         self.algorithm
     }

@@ -10,9 +10,13 @@ use crate::error::X509Error;
 /// One name of a certificate. Kinds Jamul does not issue (directory names, other names) are not read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum San {
+    /// A DNS name, perhaps with a leading `*.`.
     Dns(String),
+    /// An IP address.
     Ip(IpAddr),
+    /// A URI.
     Uri(String),
+    /// An e-mail address (RFC 822 name).
     Email(String),
 }
 

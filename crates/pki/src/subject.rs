@@ -22,14 +22,23 @@ const POSTAL_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.17");
 /// A subject. Attributes outside these fields are not read.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subject {
+    /// CN
     pub common_name: Option<String>,
+    /// O
     pub organizations: Vec<String>,
+    /// C
     pub countries: Vec<String>,
+    /// OU
     pub organizational_units: Vec<String>,
+    /// L
     pub localities: Vec<String>,
+    /// ST
     pub provinces: Vec<String>,
+    /// STREET
     pub street_addresses: Vec<String>,
+    /// postalCode
     pub postal_codes: Vec<String>,
+    /// serialNumber (of the subject, not of the certificate)
     pub serial_number: Option<String>,
 }
 
@@ -39,6 +48,7 @@ impl Subject {
         Self { common_name: Some(common_name.into()), ..Self::default() }
     }
 
+    /// Whether no attribute is set.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }

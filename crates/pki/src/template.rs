@@ -30,6 +30,7 @@ use crate::{
     extension,
     key::PrivateKey,
     public_key::PublicKey,
+    raw_extension::RawExtension,
     san::San,
     signed,
     subject::Subject,
@@ -66,26 +67,38 @@ impl Serial {
 /// Who signs: a CA certificate and its key.
 #[derive(Clone, Copy, Debug)]
 pub struct Authority<'a> {
+    /// The CA certificate.
     pub certificate: &'a Certificate,
+    /// Its key.
     pub key: &'a PrivateKey,
 }
 
 /// What a certificate is to say. Times are cut to whole seconds.
 #[derive(Clone, Debug)]
 pub struct CertificateTemplate {
+    /// Unique for this authority.
     pub serial: Serial,
+    /// Whom it is for.
     pub subject: Subject,
+    /// Its names; critical when the subject is empty.
     pub sans: Vec<San>,
     /// Exactly these are written, and `cert sign` when `is_ca`; no usage is added for an empty list.
     pub usages: Vec<Usage>,
+    /// Whether it may sign certificates.
     pub is_ca: bool,
     /// How many CAs may stand below; only written when `is_ca`.
     pub path_len: Option<u8>,
+    /// When validity begins.
     pub not_before: Timestamp,
+    /// The last moment of validity.
     pub not_after: Timestamp,
+    /// The key to certify.
     pub public_key: PublicKey,
+    /// URLs of the list of revoked certificates.
     pub crl_distribution_points: Vec<String>,
+    /// URLs of OCSP responders.
     pub ocsp_servers: Vec<String>,
+    /// URLs of the authority's certificate.
     pub issuing_certificate_urls: Vec<String>,
 }
 
@@ -107,6 +120,15 @@ struct TbsCertificate {
 impl CertificateTemplate {
     /// Signed by an authority. Errors when the key is not the certificate's or that is no CA certificate.
     pub fn sign_by(&self, authority: &Authority<'_>) -> Result<Certificate, X509Error> {
+        self.sign_by_with(authority, &[])
+    }
+
+    /// As [`Self::sign_by`], with further extensions.
+    pub fn sign_by_with(
+        &self,
+        authority: &Authority<'_>,
+        more: &[RawExtension],
+    ) -> Result<Certificate, X509Error> {
         let signer = authority.certificate;
         if authority.key.public_key() != *signer.public_key() {
             return Err(X509Error::AuthorityKeyMismatch);
@@ -116,23 +138,38 @@ impl CertificateTemplate {
         }
         let identifier =
             signer.key_identifier().map_or_else(|| signer.public_key().key_identifier(), <[u8]>::to_vec);
-        self.sign(signer.subject_name().clone(), identifier, authority.key)
+        self.sign(signer.subject_name().clone(), identifier, authority.key, more)
     }
 
     /// Signed with its own key. Errors when `key` is not the template's.
     pub fn self_sign(&self, key: &PrivateKey) -> Result<Certificate, X509Error> {
+        self.self_sign_with(key, &[])
+    }
+
+    /// As [`Self::self_sign`], with further extensions.
+    pub fn self_sign_with(&self, key: &PrivateKey, more: &[RawExtension]) -> Result<Certificate, X509Error> {
         if key.public_key() != self.public_key {
             return Err(X509Error::SelfSignKeyMismatch);
         }
-        self.sign(self.subject.to_name()?, self.public_key.key_identifier(), key)
+        self.sign(self.subject.to_name()?, self.public_key.key_identifier(), key, more)
     }
 
-    fn sign(&self, issuer: Name, authority: Vec<u8>, key: &PrivateKey) -> Result<Certificate, X509Error> {
+    fn sign(
+        &self,
+        issuer: Name,
+        authority: Vec<u8>,
+        key: &PrivateKey,
+        more: &[RawExtension],
+    ) -> Result<Certificate, X509Error> {
         if self.not_after < self.not_before {
             return Err(X509Error::EndsBeforeStart {
                 not_before: self.not_before,
                 not_after: self.not_after,
             });
+        }
+        let mut extensions = self.extensions(authority)?;
+        for extension in more {
+            extensions.push(extension.to_extension()?);
         }
         let tbs = TbsCertificate {
             version: 2,
@@ -142,7 +179,7 @@ impl CertificateTemplate {
             validity: Validity::new(time(self.not_before)?, time(self.not_after)?),
             subject: self.subject.to_name()?,
             public_key: SubjectPublicKeyInfoOwned::from_der(self.public_key.spki_der()).map_err(failed)?,
-            extensions: self.extensions(authority)?,
+            extensions,
         };
         Certificate::from_der(&signed::seal(WHAT, &tbs.to_der().map_err(failed)?, key)?)
     }
@@ -197,7 +234,7 @@ fn uri(value: &str) -> Result<GeneralName, X509Error> {
 }
 
 /// UTCTime through 2049, GeneralizedTime from 2050 (RFC 5280 section 4.1.2.5).
-fn time(at: Timestamp) -> Result<Time, X509Error> {
+pub(crate) fn time(at: Timestamp) -> Result<Time, X509Error> {
     let out_of_range = || X509Error::TimeOutOfRange(at);
     let since = Duration::from_secs(u64::try_from(at.as_second()).map_err(|_| out_of_range())?);
     if let Ok(time) = UtcTime::from_unix_duration(since) {

@@ -10,28 +10,51 @@ use crate::error::X509Error;
 /// One of the 23 values of a Certificate's `spec.usages`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Usage {
+    /// The same bit as digital signature.
     Signing,
+    /// Signatures other than over certificates and CRLs.
     DigitalSignature,
+    /// Signatures that cannot be denied later.
     ContentCommitment,
+    /// Encrypting keys, as RSA key exchange does.
     KeyEncipherment,
+    /// Agreeing on keys.
     KeyAgreement,
+    /// Encrypting data itself.
     DataEncipherment,
+    /// Signing certificates.
     CertSign,
+    /// Signing lists of revoked certificates.
     CrlSign,
+    /// With key agreement: encrypting only.
     EncipherOnly,
+    /// With key agreement: decrypting only.
     DecipherOnly,
+    /// Any extended usage.
     Any,
+    /// TLS servers.
     ServerAuth,
+    /// TLS clients.
     ClientAuth,
+    /// Signing programs.
     CodeSigning,
+    /// E-mail.
     EmailProtection,
+    /// The same as e-mail protection.
     SMime,
+    /// IPsec, end system.
     IpsecEndSystem,
+    /// IPsec, tunnel.
     IpsecTunnel,
+    /// IPsec, user.
     IpsecUser,
+    /// Signing times.
     Timestamping,
+    /// Signing OCSP answers.
     OcspSigning,
+    /// Microsoft server gated crypto.
     MicrosoftSgc,
+    /// Netscape server gated crypto.
     NetscapeSgc,
 }
 
