@@ -1,6 +1,9 @@
 //! Requests of our own: where we connect to, whom we believe, how long we wait. One connection per request:
 //! ACME needs few, and each is judged anew.
 
+mod any_certificate;
+mod probe_tls;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
@@ -13,16 +16,19 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use jamul_controllers::Trust;
 pub(crate) use rustls::ClientConfig;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{DigitallySignedStruct, RootCertStore, SignatureScheme};
+use rustls::RootCertStore;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, ServerName};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+
+use any_certificate::AnyCertificate;
+pub(crate) use probe_tls::ProbeTls;
 
 /// The addresses of `host`, a literal, a name under `localhost` (which is this machine, RFC 6761 section 6.3)
 /// or what the system's resolver says; without those that [`is_refused`].
@@ -120,13 +126,17 @@ pub(crate) async fn handshake(
     stream: TcpStream,
     wait: Duration,
 ) -> anyhow::Result<TlsStream<TcpStream>> {
-    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-    let name = ServerName::try_from(host.to_owned()).with_context(|| format!("{host} is no name for TLS"))?;
+    let name = server_name(host)?;
     let handshake = TlsConnector::from(config).connect(name, stream);
     let handshake = tokio::time::timeout(wait, handshake).await;
     handshake
         .with_context(|| format!("TLS with {host} took too long"))?
         .with_context(|| format!("TLS with {host} failed"))
+}
+
+fn server_name(host: &str) -> anyhow::Result<ServerName<'static>> {
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    ServerName::try_from(host.to_owned()).with_context(|| format!("{host} is no name for TLS"))
 }
 
 /// One exchange over `io`. The request's URI is put into the form that http/1.1 wants, and a `Host` is added.
@@ -197,8 +207,20 @@ pub(crate) enum Anchors<'a> {
     System,
     /// These and no others, in PEM.
     Pem(&'a [u8]),
-    /// Everybody.
-    Anybody,
+    /// Whoever answers: a user's explicit wish, for one issuer.
+    Unchecked(SkipTlsVerify),
+}
+
+/// The word of a user that one server is not to be verified. There is no other way to have it, so no other request of
+/// ours can go out unverified; what the CA looks at while it validates has a type of its own, [`ProbeTls`].
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SkipTlsVerify(());
+
+impl SkipTlsVerify {
+    /// `spec.acme.skipTLSVerify` of an issuer.
+    pub(crate) fn chosen_by(trust: &Trust) -> Option<Self> {
+        trust.skip_verify.then_some(Self(()))
+    }
 }
 
 /// TLS towards servers that `anchors` vouch for; http/1.1.
@@ -210,7 +232,7 @@ pub(crate) fn client_config(anchors: Anchors<'_>) -> anyhow::Result<ClientConfig
     let mut config = match anchors {
         Anchors::System => builder.with_root_certificates(system_roots()).with_no_client_auth(),
         Anchors::Pem(pem) => builder.with_root_certificates(roots(pem)?).with_no_client_auth(),
-        Anchors::Anybody => builder
+        Anchors::Unchecked(SkipTlsVerify(())) => builder
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
             .with_no_client_auth(),
@@ -246,45 +268,6 @@ fn system_roots() -> RootCertStore {
 /// The one implementation of cryptography.
 pub(crate) fn provider() -> Arc<CryptoProvider> {
     Arc::new(aws_lc_rs::default_provider())
-}
-
-/// Believes everybody, but still checks that the peer holds the key of what it shows.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use jamul_acme::{BoxFuture, Transport, TransportError};
 use jamul_controllers::{Transports, Trust};
 use rustls::ClientConfig;
 
-use crate::dial::{self, Anchors, Overflow};
+use crate::dial::{self, Anchors, Overflow, SkipTlsVerify};
 
 /// For a whole exchange.
 const TOTAL: Duration = Duration::from_secs(90);
@@ -57,11 +57,11 @@ impl HyperTransports {
         let asked = trust.server.parse::<Uri>().ok();
         let asked = asked.as_ref().and_then(Uri::authority).map(http::uri::Authority::as_str);
         let embedded = self.embedded.as_ref().filter(|embedded| asked == Some(embedded.authority.as_str()));
-        match (trust.skip_verify, &trust.ca_bundle, embedded) {
-            (true, _, _) => Anchors::Anybody,
-            (false, Some(bundle), _) => Anchors::Pem(bundle),
-            (false, None, Some(embedded)) => Anchors::Pem(&embedded.root),
-            (false, None, None) => Anchors::System,
+        match (SkipTlsVerify::chosen_by(trust), &trust.ca_bundle, embedded) {
+            (Some(unchecked), _, _) => Anchors::Unchecked(unchecked),
+            (None, Some(bundle), _) => Anchors::Pem(bundle),
+            (None, None, Some(embedded)) => Anchors::Pem(&embedded.root),
+            (None, None, None) => Anchors::System,
         }
     }
 }

@@ -38,4 +38,4 @@ pub use metrics::Metrics;
 pub use server::Proxy;
 pub use settings::{Limits, LogFormat, ProxySettings, Waits};
 pub use snapshots::Snapshots;
-pub use tls::{BadCertificate, ServerTls};
+pub use tls::{BadCertificate, PortCertificate, ServerTls};

@@ -6,6 +6,7 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use arc_swap::ArcSwap;
 use jamul_routing::{CertEntry, CertTable, Host};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
@@ -34,7 +35,7 @@ pub enum BadCertificate {
     Setup(#[source] rustls::Error),
 }
 
-/// TLS with one fixed certificate, for ports of Jamul's own (admin, ACME).
+/// TLS of one port: with the certificates of Snapshots, or with one of its own (admin, ACME).
 #[derive(Clone)]
 pub struct ServerTls {
     acceptor: tokio_rustls::TlsAcceptor,
@@ -57,16 +58,22 @@ impl ServerTls {
     /// # Errors
     /// [`BadCertificate`] if key and chain do not belong together or are of no use for TLS.
     pub fn from_der(chain: Vec<Vec<u8>>, key: Vec<u8>) -> Result<Self, BadCertificate> {
-        let chain = chain.into_iter().map(CertificateDer::from).collect();
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
+        Ok(Self::renewable(chain, key)?.0)
+    }
+
+    /// As [`Self::from_der`], with a handle that puts another certificate in its place while connections come in.
+    ///
+    /// # Errors
+    /// Those of [`Self::from_der`].
+    pub fn renewable(chain: Vec<Vec<u8>>, key: Vec<u8>) -> Result<(Self, PortCertificate), BadCertificate> {
+        let certificate = PortCertificate(Arc::new(ArcSwap::new(port_key(chain, key)?)));
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()
             .map_err(BadCertificate::Setup)?
             .with_no_client_auth()
-            .with_single_cert(chain, key)
-            .map_err(|source| BadCertificate::Unusable { name: "of this port".to_owned(), source })?;
+            .with_cert_resolver(Arc::new(certificate.clone()));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        Ok(Self { acceptor: Arc::new(config).into() })
+        Ok((Self { acceptor: Arc::new(config).into() }, certificate))
     }
 
     /// TLS for the https port: certificates by server name from the current Snapshot; h2 and http/1.1.
@@ -93,6 +100,40 @@ impl ServerTls {
     {
         self.acceptor.accept(stream).await
     }
+}
+
+/// The certificate of one port of Jamul's own, replaced while the port is open. Clones are the same certificate.
+#[derive(Clone)]
+pub struct PortCertificate(Arc<ArcSwap<CertifiedKey>>);
+
+impl PortCertificate {
+    /// Shows another chain from the next handshake on.
+    ///
+    /// # Errors
+    /// Those of [`ServerTls::from_der`]; the old one stays then.
+    pub fn replace(&self, chain: Vec<Vec<u8>>, key: Vec<u8>) -> Result<(), BadCertificate> {
+        self.0.store(port_key(chain, key)?);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for PortCertificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PortCertificate").finish_non_exhaustive()
+    }
+}
+
+impl ResolvesServerCert for PortCertificate {
+    fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(self.0.load_full())
+    }
+}
+
+fn port_key(chain: Vec<Vec<u8>>, key: Vec<u8>) -> Result<Arc<CertifiedKey>, BadCertificate> {
+    let chain = chain.into_iter().map(CertificateDer::from).collect();
+    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key));
+    let key = CertifiedKey::from_der(chain, key, &provider());
+    key.map(Arc::new).map_err(|source| BadCertificate::Unusable { name: "of this port".to_owned(), source })
 }
 
 /// Whether the client chose HTTP/2 by ALPN.
