@@ -51,14 +51,14 @@ use ledger::Ledger;
 pub use names::may_be_dialled;
 use nonces::Nonces;
 use orders::AuthorizationEvent;
-use records::{AuthorizationId, AuthorizationRecord, AuthorizationState, Record};
+use records::{AuthorizationId, AuthorizationState, Record};
 use resource::{BaseUrl, Resource};
 pub use settings::{CaSettings, Finalization, Registration, ValidationPorts};
-pub use validation::{PROBE_BODY_LIMIT, ProbeAnswer, ProbeError, Prober};
+use validation::Proof;
+pub use validation::{AlpnAnswer, AlpnTarget, CaaRecord, PROBE_BODY_LIMIT, ProbeAnswer, ProbeError, Prober};
 
 use crate::jose;
 use crate::problem::{Problem, ProblemType};
-use crate::wire::Identifier;
 
 /// A certificate authority with its state. One per folder and process.
 #[derive(Debug)]
@@ -138,19 +138,20 @@ impl Ca {
         directory::handle(request, &self.nonces, &mut context)
     }
 
-    /// Does the work that requests leave, until dropped: several validations at once, each within half a minute.
+    /// Does the work that requests leave, until dropped: several validations at once, each within half a minute. A name is
+    /// proved when all of `views` see the proof.
     ///
     /// What is under way when this is dropped is taken up when the CA is opened again.
     pub async fn work(
         &self,
-        prober: &dyn Prober,
+        views: &[&dyn Prober],
         clock: &(dyn Fn() -> Timestamp + Send + Sync),
     ) -> Infallible {
         let mut running = FuturesUnordered::new();
         loop {
             tokio::select! {
                 job = self.next_job(), if running.len() < MOST_RUNNING => {
-                    running.push(self.see_through(job, prober, clock));
+                    running.push(self.see_through(job, views, clock));
                 }
                 Some(()) = running.next(), if !running.is_empty() => {}
             }
@@ -174,11 +175,11 @@ impl Ca {
     pub async fn perform(
         &self,
         job: Job,
-        prober: &dyn Prober,
+        views: &[&dyn Prober],
         clock: &(dyn Fn() -> Timestamp + Send + Sync),
     ) -> Result<(), JournalError> {
         match job.0 {
-            Work::Validate(id) => self.validate(&id, prober, clock).await,
+            Work::Validate(id) => self.validate(&id, views, clock).await,
             Work::Issue(id) => {
                 issuing::issue(&mut self.ledger(), &self.authority, &self.settings, &id, clock())
             }
@@ -188,10 +189,10 @@ impl Ca {
     async fn see_through(
         &self,
         job: Job,
-        prober: &dyn Prober,
+        views: &[&dyn Prober],
         clock: &(dyn Fn() -> Timestamp + Send + Sync),
     ) {
-        if let Err(error) = self.perform(job.clone(), prober, clock).await {
+        if let Err(error) = self.perform(job.clone(), views, clock).await {
             tracing::error!(%error, "cannot keep the outcome of a validation or an issue; trying again");
             tokio::time::sleep(RETRY_DELAY).await;
             self.jobs.add(job);
@@ -201,14 +202,13 @@ impl Ca {
     async fn validate(
         &self,
         id: &AuthorizationId,
-        prober: &dyn Prober,
+        views: &[&dyn Prober],
         clock: &(dyn Fn() -> Timestamp + Send + Sync),
     ) -> Result<(), JournalError> {
         let Some(proof) = self.wanted_proof(id) else { return Ok(()) };
-        let Proof { identifier, token, content } = &proof;
-        let looking = validation::http01(identifier, token, content, self.settings.ports, prober);
+        let looking = validation::prove(&proof, self.settings.ports, views);
         let result = tokio::time::timeout(VALIDATION_LIMIT, looking).await.unwrap_or_else(|_| {
-            let detail = format!("looking at {identifier} took longer than {VALIDATION_LIMIT:?}");
+            let detail = format!("looking at {} took longer than {VALIDATION_LIMIT:?}", proof.identifier);
             Err(Problem::new(ProblemType::Connection, detail))
         });
         self.record(id, result, clock())
@@ -218,12 +218,17 @@ impl Ca {
     fn wanted_proof(&self, id: &AuthorizationId) -> Option<Proof> {
         let ledger = self.ledger();
         let record = ledger.objects().authorization(id)?;
-        if !is_validating(record) {
-            return None;
-        }
+        let method = match &record.state {
+            AuthorizationState::Validating(method) => method.clone(),
+            AuthorizationState::Pending
+            | AuthorizationState::Valid { .. }
+            | AuthorizationState::Invalid { .. }
+            | AuthorizationState::Deactivated => return None,
+        };
         let account = ledger.objects().account(&record.account)?;
         Some(Proof {
             identifier: record.identifier.clone(),
+            method,
             token: record.token.clone(),
             content: jose::key_authorization(&record.token, &account.key),
         })
@@ -249,14 +254,6 @@ impl Ca {
     }
 }
 
-/// What the validator has to find.
-#[derive(Debug)]
-struct Proof {
-    identifier: Identifier,
-    token: String,
-    content: String,
-}
-
 /// The work that an earlier run left.
 fn unfinished(ledger: &Ledger) -> Jobs {
     let jobs = Jobs::default();
@@ -264,16 +261,6 @@ fn unfinished(ledger: &Ledger) -> Jobs {
     validating.for_each(|record| jobs.add_validation(record.id.clone()));
     processing.for_each(|record| jobs.add_issuing(record.id.clone()));
     jobs
-}
-
-fn is_validating(record: &AuthorizationRecord) -> bool {
-    match record.state {
-        AuthorizationState::Validating(_) => true,
-        AuthorizationState::Pending
-        | AuthorizationState::Valid { .. }
-        | AuthorizationState::Invalid { .. }
-        | AuthorizationState::Deactivated => false,
-    }
 }
 
 /// Why a CA cannot be opened.

@@ -30,6 +30,23 @@ impl Identifier {
             Err(_) => Self::Dns(host.to_ascii_lowercase()),
         }
     }
+
+    /// Whether it stands for all names one label below another.
+    pub fn is_wildcard(&self) -> bool {
+        match self {
+            Self::Dns(name) => name.starts_with("*."),
+            Self::Ip(_) | Self::Other { .. } => false,
+        }
+    }
+
+    /// The name that is proved for it: as an authorization shows it (RFC 8555 section 7.1.4).
+    #[must_use]
+    pub fn without_star(&self) -> Self {
+        match self {
+            Self::Dns(name) => Self::Dns(name.strip_prefix("*.").unwrap_or(name).to_owned()),
+            Self::Ip(_) | Self::Other { .. } => self.clone(),
+        }
+    }
 }
 
 impl fmt::Display for Identifier {

@@ -8,6 +8,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use jamul_pki::{KeyAlgorithm, KeyError, PrivateKey};
+use sha2::{Digest as _, Sha256};
+
+use crate::encoding;
 
 pub use binding::ExternalBinding;
 pub use jwk::{Curve, Jwk, OkpCurve};
@@ -60,6 +63,12 @@ impl AccountKey {
     #[must_use]
     pub fn key_authorization(&self, token: &str) -> String {
         key_authorization(token, &self.jwk)
+    }
+
+    /// What the TXT record of dns-01 contains: the digest of the key authorization (RFC 8555 section 8.4).
+    #[must_use]
+    pub fn dns_record(&self, token: &str) -> String {
+        encoding::encode(Sha256::digest(self.key_authorization(token)))
     }
 
     /// The body of a request to `url` (RFC 8555 section 6.2).

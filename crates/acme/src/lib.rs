@@ -4,12 +4,15 @@
 //! requests as values and fetches http-01 answers through a port; both are implemented where sockets live. Only the CA
 //! touches files, in the one folder it is given.
 
+#![warn(missing_docs)]
+
 pub mod ca;
 pub mod client;
 mod encoding;
 mod identifier;
 pub mod jose;
 pub mod problem;
+pub mod tls_alpn;
 mod transport;
 pub mod wire;
 

@@ -1,5 +1,6 @@
 //! The ACME CA as a server: `jamul ca`, and inside of `jamul run --acme-ca`.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -8,10 +9,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use jamul_acme::ca::{Ca, CaSettings, ValidationPorts};
-use jamul_pki::San;
-use jamul_proxy::ServerTls;
+use jamul_acme::ca::{Ca, CaSettings, Prober, ValidationPorts};
+use jamul_pki::{Certificate, San};
 use jamul_proxy::plain::{self, Handler};
+use jamul_proxy::{PortCertificate, ServerTls};
 use jiff::{SignedDuration, Timestamp};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -34,17 +35,25 @@ pub(crate) struct AuthoritySettings {
     pub(crate) validity: Duration,
     /// http-01 challenges are fetched from this port.
     pub(crate) http01_port: u16,
-    /// Their redirects to https lead to this port.
+    /// tls-alpn-01 challenges, and redirects of http-01 to https, lead to this port.
     pub(crate) tls_alpn01_port: u16,
-    /// Name server to ask instead of the system's.
-    pub(crate) dns: Option<SocketAddr>,
+    /// Name servers to ask instead of the system's: each is a view of its own, and all have to see a proof.
+    pub(crate) dns: Vec<SocketAddr>,
 }
 
 impl AuthoritySettings {
     /// Certificates of 90 days, proved on the usual ports.
     pub(crate) fn new(listen: SocketAddr, state: PathBuf) -> Self {
         let validity = Duration::from_secs(90 * 24 * 60 * 60);
-        Self { listen, state, names: Vec::new(), validity, http01_port: 80, tls_alpn01_port: 443, dns: None }
+        Self {
+            listen,
+            state,
+            names: Vec::new(),
+            validity,
+            http01_port: 80,
+            tls_alpn01_port: 443,
+            dns: Vec::new(),
+        }
     }
 }
 
@@ -52,10 +61,21 @@ impl AuthoritySettings {
 #[derive(Debug)]
 pub(crate) struct Authority {
     ca: Arc<Ca>,
-    prober: HttpProber,
+    /// One for each name server.
+    probers: Vec<HttpProber>,
     listener: TcpListener,
     tls: ServerTls,
+    own: OwnCertificate,
     origin: String,
+}
+
+/// The certificate of the CA's own port, and what is needed to renew it.
+#[derive(Debug)]
+struct OwnCertificate {
+    shown: PortCertificate,
+    names: Vec<San>,
+    /// Two thirds of its life.
+    renewal: Timestamp,
 }
 
 impl Authority {
@@ -68,7 +88,12 @@ impl Authority {
             settings;
         let listener = bind(listen).with_context(|| format!("the ACME CA cannot listen on {listen}"))?;
         let address = listener.local_addr().context("the ACME CA has no address")?;
-        let prober = HttpProber::new(dns)?;
+        let probers = match dns.as_slice() {
+            [] => vec![HttpProber::new(None)?],
+            servers => {
+                servers.iter().map(|server| HttpProber::new(Some(*server))).collect::<Result<_, _>>()?
+            }
+        };
         let origin = format!("https://{}", authority(address, &names));
         let now = Timestamp::now();
         let validity = SignedDuration::try_from(validity).context("--validity is too long")?;
@@ -76,12 +101,11 @@ impl Authority {
         let settings = CaSettings { validity, ports, ..CaSettings::new(origin.clone()) };
         let ca = Ca::open(&state, settings, now)
             .with_context(|| format!("cannot open the ACME CA in {}", state.display()))?;
-        let (chain, key) = ca
-            .server_certificate(&sans(address.ip(), &names), now)
-            .context("the ACME CA cannot certify its own server")?;
-        let chain = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
-        let tls = ServerTls::from_der(chain, key.pkcs8_der().to_vec())?;
-        Ok(Self { ca: Arc::new(ca), prober, listener, tls, origin })
+        let names = sans(address.ip(), &names);
+        let (chain, key, renewal) = server_certificate(&ca, &names, now)?;
+        let (tls, shown) = ServerTls::renewable(chain, key)?;
+        let own = OwnCertificate { shown, names, renewal };
+        Ok(Self { ca: Arc::new(ca), probers, listener, tls, own, origin })
     }
 
     /// The root certificate, PEM.
@@ -105,14 +129,54 @@ impl Authority {
     /// None for now; a validation that fails is an answer to its client.
     pub(crate) async fn serve(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let handler = handler(Arc::clone(&self.ca), self.ca.root_pem());
+        let views: Vec<&dyn Prober> = self.probers.iter().map(|prober| prober as &dyn Prober).collect();
         let server = plain::serve(self.listener, Some(self.tls), handler, shutdown.clone());
         tokio::select! {
             () = server => Ok(()),
             // What it leaves unfinished is taken up at the next start.
-            never = self.ca.work(&self.prober, &Timestamp::now) => match never {},
+            never = self.ca.work(&views, &Timestamp::now) => match never {},
+            never = self.own.renew(&self.ca) => match never {},
         }
     }
 }
+
+impl OwnCertificate {
+    /// Renews in time, for ever. The clock is looked at each minute, since it may be set.
+    async fn renew(mut self, ca: &Ca) -> Infallible {
+        loop {
+            tokio::time::sleep(LOOK_AT_CLOCK).await;
+            if Timestamp::now() >= self.renewal
+                && let Err(error) = self.replace(ca, Timestamp::now())
+            {
+                tracing::error!("the ACME CA cannot renew the certificate of its own server: {error:#}");
+            }
+        }
+    }
+
+    fn replace(&mut self, ca: &Ca, now: Timestamp) -> anyhow::Result<()> {
+        let (chain, key, renewal) = server_certificate(ca, &self.names, now)?;
+        self.shown.replace(chain, key)?;
+        self.renewal = renewal;
+        tracing::info!(next = %renewal, "the ACME CA renewed the certificate of its own server");
+        Ok(())
+    }
+}
+
+/// Chain and key in DER for the CA's own port, and when to make the next.
+fn server_certificate(
+    ca: &Ca,
+    names: &[San],
+    now: Timestamp,
+) -> anyhow::Result<(Vec<Vec<u8>>, Vec<u8>, Timestamp)> {
+    let made = ca.server_certificate(names, now).context("the ACME CA cannot certify its own server");
+    let (chain, key) = made?;
+    let end = chain.first().map_or(now, Certificate::not_after);
+    let renewal = now + end.duration_since(now) / 3 * 2;
+    Ok((chain.iter().map(|one| one.der().to_vec()).collect(), key.pkcs8_der().to_vec(), renewal))
+}
+
+/// How often the renewal of the CA's own certificate is thought of.
+const LOOK_AT_CLOCK: Duration = Duration::from_secs(60);
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = std::net::TcpListener::bind(address)?;
@@ -188,7 +252,7 @@ pub(crate) fn ca(arguments: &CaArgs) -> anyhow::Result<()> {
         validity: arguments.validity,
         http01_port: arguments.http01_port,
         tls_alpn01_port: arguments.tls_alpn01_port,
-        dns: arguments.dns,
+        dns: arguments.dns.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
@@ -225,6 +289,32 @@ mod tests {
         assert_eq!(authority(all, &["ca.example".to_owned()]), "ca.example:14000");
         assert_eq!(authority(all, &[]), "localhost:14000");
         assert_eq!(authority("[::1]:14000".parse().unwrap_or(all), &[]), "[::1]:14000");
+    }
+
+    #[tokio::test]
+    async fn the_certificate_of_the_port_is_renewed_while_it_serves() {
+        let state = tempfile::tempdir().expect("a folder");
+        let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let mut settings = AuthoritySettings::new(listen, state.path().join("ca"));
+        settings.validity = Duration::from_secs(90);
+        let mut authority = Authority::open(settings).expect("a CA");
+        let begun = authority.own.renewal;
+        let now = Timestamp::now();
+        assert!(begun > now && begun < now + SignedDuration::from_secs(90));
+        authority.own.replace(&authority.ca, begun).expect("another certificate");
+        assert!(authority.own.renewal > begun);
+        let root = authority.root_pem().into_bytes();
+        let address = authority.listener.local_addr().expect("an address");
+        let url = authority.directory_url();
+        let shutdown = CancellationToken::new();
+        let asked = async {
+            let answer = crate::transport::get(&url, &root, address).await;
+            shutdown.cancel();
+            answer
+        };
+        let (served, answer) = tokio::join!(authority.serve(shutdown.clone()), asked);
+        served.expect("a server that ends");
+        assert_eq!(answer.expect("a verified answer").0, 200);
     }
 
     #[test]

@@ -28,11 +28,11 @@ impl Context<'_> {
         }
         let challenges = record.challenges();
         let object = Authorization {
-            identifier: record.identifier.clone(),
+            identifier: record.identifier.without_star(),
             status: record.status(self.now),
             expires: Some(record.expires),
             challenges: challenges.iter().map(|kind| self.challenge_object(&record, kind)).collect(),
-            wildcard: false,
+            wildcard: record.identifier.is_wildcard(),
         };
         Ok(hinted(Reply::json(StatusCode::OK, &object), &record))
     }

@@ -37,14 +37,11 @@ pub fn may_be_dialled(address: IpAddr) -> bool {
 }
 
 fn check_dns(name: &str) -> Result<String, Problem> {
+    // A star stands for one whole label, the leftmost (RFC 8555 section 7.1.3).
+    let (whole, name) = (name, name.strip_prefix("*.").unwrap_or(name));
     let malformed = |reason: &str| {
-        Err(Problem::new(ProblemType::Malformed, format!("{name:?} is not a DNS name: {reason}")))
+        Err(Problem::new(ProblemType::Malformed, format!("{whole:?} is not a DNS name: {reason}")))
     };
-    if name.starts_with("*.") {
-        let detail =
-            format!("{name:?} is a wildcard, which only dns-01 can prove; list the names one by one");
-        return Err(Problem::new(ProblemType::RejectedIdentifier, detail));
-    }
     if !name.is_ascii() {
         return malformed("write it in its ASCII form (xn--)");
     }
@@ -63,7 +60,7 @@ fn check_dns(name: &str) -> Result<String, Problem> {
     if name.rsplit('.').next().is_some_and(|label| label.bytes().all(|byte| byte.is_ascii_digit())) {
         return malformed("its last label is a number; an address is an identifier of type ip");
     }
-    Ok(name.to_ascii_lowercase())
+    Ok(whole.to_ascii_lowercase())
 }
 
 fn check_ip(address: IpAddr) -> Result<IpAddr, Problem> {
@@ -114,8 +111,11 @@ mod tests {
     }
 
     #[test]
-    fn wildcards_and_unknown_types_have_their_own_problems() {
-        assert_eq!(dns("*.example.com"), Err(ProblemType::RejectedIdentifier));
+    fn a_star_is_the_leftmost_label_only_and_unknown_types_have_their_own_problem() {
+        assert_eq!(dns("*.Example.com"), Ok(Identifier::Dns("*.example.com".to_owned())));
+        for name in ["*", "*.", "a.*.b", "*.*.b", "*a.b", "*.1"] {
+            assert_eq!(dns(name), Err(ProblemType::Malformed), "{name}");
+        }
         let email = Identifier::Other { kind: "email".to_owned(), value: "a@b".to_owned() };
         assert_eq!(check(&email).map_err(|problem| problem.kind), Err(ProblemType::UnsupportedIdentifier));
     }

@@ -95,7 +95,11 @@ impl AuthorizationRecord {
 /// The ways in which a name can be proved here.
 pub(super) fn offered(identifier: &Identifier) -> Vec<ChallengeType> {
     match identifier {
-        Identifier::Dns(_) | Identifier::Ip(_) => vec![ChallengeType::Http01],
+        // What is served under a name says nothing about the names below it (section 8.3).
+        Identifier::Dns(name) if name.starts_with("*.") => vec![ChallengeType::Dns01],
+        Identifier::Dns(_) => vec![ChallengeType::Http01, ChallengeType::TlsAlpn01, ChallengeType::Dns01],
+        // RFC 8738 section 7: an address has no zone to write into.
+        Identifier::Ip(_) => vec![ChallengeType::Http01, ChallengeType::TlsAlpn01],
         Identifier::Other { .. } => Vec::new(),
     }
 }

@@ -1,32 +1,42 @@
-//! http-01 (RFC 8555 section 8.3): what the validator asks for and what it accepts.
+//! How the CA looks at proofs: what it asks the world, and who has to see them.
 
-use std::collections::HashSet;
+mod dns01;
+mod http01;
+mod tls_alpn01;
+
 use std::fmt::Debug;
+use std::net::IpAddr;
 
-use url::{Host, Url};
+use url::Url;
 
-use super::names::may_be_dialled;
 use super::settings::ValidationPorts;
 use crate::problem::{Problem, ProblemType};
 use crate::transport::BoxFuture;
-use crate::wire::Identifier;
+use crate::wire::{ChallengeType, Identifier};
 
 /// Largest answer that is read; a key authorization is shorter.
 pub const PROBE_BODY_LIMIT: usize = 512;
-/// How often the validator follows a redirect.
-const MOST_REDIRECTS: usize = 10;
-/// Longest path of a redirect.
-const LONGEST_PATH: usize = 2000;
 
-/// Fetches what a validator looks at. Implemented where sockets live.
+/// One view of the world: a place, or a name server, from which proofs are looked at. Implemented where sockets live.
+///
+/// Every call is over within half a minute. Addresses that [`super::may_be_dialled`] refuses are not connected to,
+/// whatever a name resolves to.
 pub trait Prober: Send + Sync + Debug {
     /// GETs `url` once, following no redirect, with `Accept: */*`, trusting any certificate, within 10 s. Of the body at
-    /// most [`PROBE_BODY_LIMIT`] + 1 octets are read. Addresses that [`super::may_be_dialled`] refuses are not
-    /// connected to, whatever the name resolves to.
+    /// most [`PROBE_BODY_LIMIT`] + 1 octets are read.
     fn get<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<ProbeAnswer, ProbeError>>;
+
+    /// A TLS handshake that offers `acme-tls/1` and nothing else, trusting any certificate (RFC 8737 section 3).
+    fn alpn<'a>(&'a self, target: &'a AlpnTarget) -> BoxFuture<'a, Result<AlpnAnswer, ProbeError>>;
+
+    /// The TXT records at `name`, the strings of each joined; following CNAMEs. No name or no records: none.
+    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProbeError>>;
+
+    /// The CAA records at `name` itself or at the end of its CNAMEs (RFC 8659 section 3). No name or no records: none.
+    fn caa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<CaaRecord>, ProbeError>>;
 }
 
-/// An answer to a probe.
+/// An answer to a probe over http.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeAnswer {
     /// HTTP status.
@@ -37,119 +47,153 @@ pub struct ProbeAnswer {
     pub body: Vec<u8>,
 }
 
+/// Where a tls-alpn-01 proof is looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlpnTarget {
+    /// A name to resolve, or an address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// The server name to send: for addresses the one of RFC 8738 section 6.
+    pub server_name: String,
+}
+
+/// What a server showed in a tls-alpn-01 handshake.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AlpnAnswer {
+    /// The protocol it chose.
+    pub protocol: Option<Vec<u8>>,
+    /// Its leaf certificate, DER.
+    pub certificate: Vec<u8>,
+}
+
+/// A CAA record (RFC 8659 section 4.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaaRecord {
+    /// Whether who does not know the tag must not issue.
+    pub is_critical: bool,
+    /// The property, in any case.
+    pub tag: String,
+    /// Its value.
+    pub value: String,
+}
+
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ProbeError {
-    /// The name has no address that may be asked.
+    /// The name has no address that may be asked, or the name server did not answer.
     #[error("{0}")]
     Dns(String),
     /// Nobody answers there.
     #[error("{0}")]
     Connect(String),
+    /// The TLS handshake failed.
+    #[error("{0}")]
+    Tls(String),
     /// It took too long.
     #[error("{0}")]
     Timeout(String),
 }
 
-/// Looks whether `identifier` serves `content` for `token`.
+impl ProbeError {
+    /// The problem to show to a client, while `doing` something.
+    pub(super) fn seen(&self, doing: &str) -> Problem {
+        let kind = match self {
+            Self::Dns(_) => ProblemType::Dns,
+            Self::Tls(_) => ProblemType::Tls,
+            Self::Connect(_) | Self::Timeout(_) => ProblemType::Connection,
+        };
+        Problem::new(kind, format!("{doing}: {self}"))
+    }
+}
+
+/// What the validator has to find.
+#[derive(Debug)]
+pub(super) struct Proof {
+    pub(super) identifier: Identifier,
+    pub(super) method: ChallengeType,
+    pub(super) token: String,
+    /// The key authorization (RFC 8555 section 8.1).
+    pub(super) content: String,
+}
+
+/// Looks from every view: all have to see the proof, so that who deceives one network or name server gains nothing.
 ///
 /// # Errors
-/// The problem that the client is shown.
-pub(super) async fn http01(
-    identifier: &Identifier,
-    token: &str,
-    content: &str,
+/// The problem that the client is shown: the first view's if that one does not see it.
+pub(super) async fn prove(
+    proof: &Proof,
     ports: ValidationPorts,
-    prober: &dyn Prober,
+    views: &[&dyn Prober],
 ) -> Result<(), Problem> {
-    let mut url = first_url(identifier, token, ports)?;
-    let mut seen = HashSet::new();
-    loop {
-        let answer = prober.get(&url).await.map_err(|error| unreachable(&url, &error))?;
-        match answer.status {
-            200 => return judge(&url, &answer.body, content),
-            301 | 302 | 307 | 308 => {
-                let location = answer.location.unwrap_or_default();
-                let next = redirect(&url, &location, ports)?;
-                if !seen.insert(std::mem::replace(&mut url, next)) || seen.contains(&url) {
-                    return Err(incorrect(&url, "it redirects to itself"));
-                }
-                if seen.len() > MOST_REDIRECTS {
-                    return Err(incorrect(&url, "more than 10 redirects"));
-                }
+    if views.is_empty() {
+        return Err(Problem::new(ProblemType::ServerInternal, "the CA has nowhere to look from"));
+    }
+    let looks = views.iter().map(|view| look(proof, ports, *view));
+    for (number, seen) in futures_util::future::join_all(looks).await.into_iter().enumerate() {
+        seen.map_err(|mut problem| {
+            if number > 0 {
+                problem.detail = format!("seen from another place ({}): {}", number + 1, problem.detail);
             }
-            status => return Err(incorrect(&url, &format!("it answered {status} instead of 200"))),
+            problem
+        })?;
+    }
+    Ok(())
+}
+
+async fn look(proof: &Proof, ports: ValidationPorts, view: &dyn Prober) -> Result<(), Problem> {
+    let Proof { identifier, method, token, content } = proof;
+    match method {
+        ChallengeType::Http01 => http01::prove(identifier, token, content, ports, view).await,
+        ChallengeType::TlsAlpn01 => tls_alpn01::prove(identifier, content, ports, view).await,
+        ChallengeType::Dns01 => dns01::prove(identifier, content, view).await,
+        ChallengeType::Other(kind) => {
+            Err(Problem::new(ProblemType::Malformed, format!("challenges of type {kind:?} are not known")))
         }
     }
 }
 
-/// Where the proof of `identifier` is looked for first.
-fn first_url(identifier: &Identifier, token: &str, ports: ValidationPorts) -> Result<Url, Problem> {
-    let host = match identifier {
-        Identifier::Dns(name) => name.clone(),
-        Identifier::Ip(std::net::IpAddr::V4(address)) => address.to_string(),
-        Identifier::Ip(std::net::IpAddr::V6(address)) => format!("[{address}]"),
-        Identifier::Other { kind, .. } => {
-            let detail = format!("identifiers of type {kind:?} cannot be validated");
-            return Err(Problem::new(ProblemType::UnsupportedIdentifier, detail));
+/// The name below which an address is looked up in reverse, as tls-alpn-01 sends it (RFC 8738 section 6).
+pub(super) fn reverse_name(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
         }
-    };
-    let text = format!("http://{host}:{}/.well-known/acme-challenge/{token}", ports.http);
-    Url::parse(&text).map_err(|error| Problem::new(ProblemType::Malformed, format!("{text}: {error}")))
-}
-
-fn redirect(from: &Url, location: &str, ports: ValidationPorts) -> Result<Url, Problem> {
-    let refuse = |why: &str| Err(incorrect(from, &format!("it redirects to {location:?}: {why}")));
-    let Ok(next) = from.join(location) else { return refuse("that is no URL") };
-    let known = match next.scheme() {
-        "http" => [80, ports.http],
-        "https" => [443, ports.https],
-        _ => return refuse("only http and https are followed"),
-    };
-    if !next.port_or_known_default().is_some_and(|port| known.contains(&port)) {
-        return refuse("only the validation ports, 80 and 443 are followed");
-    }
-    let may_be_asked = match next.host() {
-        Some(Host::Ipv4(address)) => may_be_dialled(address.into()),
-        Some(Host::Ipv6(address)) => may_be_dialled(address.into()),
-        Some(Host::Domain(name)) if name.ends_with(".well-known") => {
-            return refuse("a slash is missing after the host name");
+        IpAddr::V6(address) => {
+            let nibbles = address
+                .octets()
+                .into_iter()
+                .rev()
+                .map(|octet| format!("{:x}.{:x}.", octet & 0x0f, octet >> 4));
+            format!("{}ip6.arpa", nibbles.collect::<String>())
         }
-        Some(Host::Domain(_)) => true,
-        None => false,
-    };
-    if !may_be_asked {
-        return refuse("that address is not asked");
     }
-    if next.path().len() > LONGEST_PATH {
-        return refuse("the path is too long");
-    }
-    Ok(next)
-}
-
-fn judge(url: &Url, body: &[u8], content: &str) -> Result<(), Problem> {
-    if body.len() > PROBE_BODY_LIMIT {
-        return Err(incorrect(url, "the file is longer than a proof can be"));
-    }
-    let found = String::from_utf8_lossy(body);
-    if found.len() <= content.len() + 16 && found.trim_end() == content {
-        return Ok(());
-    }
-    let shown: String = found.chars().take(100).collect();
-    Err(incorrect(url, &format!("the file should be {content:?} and is {shown:?}")))
-}
-
-fn incorrect(url: &Url, why: &str) -> Problem {
-    Problem::new(ProblemType::IncorrectResponse, format!("fetching {url}: {why}"))
-}
-
-fn unreachable(url: &Url, error: &ProbeError) -> Problem {
-    let kind = match error {
-        ProbeError::Dns(_) => ProblemType::Dns,
-        ProbeError::Connect(_) | ProbeError::Timeout(_) => ProblemType::Connection,
-    };
-    Problem::new(kind, format!("fetching {url}: {error}"))
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod fixtures {
+    use super::*;
+
+    /// A view that sees nothing.
+    #[derive(Debug)]
+    pub(in crate::ca) struct Nothing;
+
+    impl Prober for Nothing {
+        fn get<'a>(&'a self, _url: &'a Url) -> BoxFuture<'a, Result<ProbeAnswer, ProbeError>> {
+            Box::pin(async { Err(ProbeError::Connect("nobody listens".to_owned())) })
+        }
+
+        fn alpn<'a>(&'a self, _target: &'a AlpnTarget) -> BoxFuture<'a, Result<AlpnAnswer, ProbeError>> {
+            Box::pin(async { Err(ProbeError::Connect("nobody listens".to_owned())) })
+        }
+
+        fn txt<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProbeError>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+
+        fn caa<'a>(&'a self, _name: &'a str) -> BoxFuture<'a, Result<Vec<CaaRecord>, ProbeError>> {
+            Box::pin(async { Ok(Vec::new()) })
+        }
+    }
+}

@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
 use http::{Request, Response};
-use jamul_acme::ca::{Ca, CaSettings, ProbeAnswer, ProbeError, Prober, ValidationPorts};
+use jamul_acme::ca::{
+    AlpnAnswer, AlpnTarget, Ca, CaSettings, CaaRecord, ProbeAnswer, ProbeError, Prober, ValidationPorts,
+};
 use jamul_acme::client::{Client, Fetched, Session};
 use jamul_acme::jose::AccountKey;
+use jamul_acme::tls_alpn::{self, PROTOCOL};
 use jamul_acme::wire::Identifier;
-use jamul_acme::wire::{ChallengeType, NewOrder, Order, OrderStatus};
+use jamul_acme::wire::{Challenge, ChallengeType, NewOrder, Order, OrderStatus};
 use jamul_acme::{BoxFuture, Transport, TransportError};
 use jamul_pki::{Certificate, KeyAlgorithm, PrivateKey, RequestTemplate, San};
 use jiff::{SignedDuration, Timestamp};
@@ -31,9 +34,18 @@ pub(crate) struct World {
     pub(crate) answers: Arc<Mutex<Vec<Response<Vec<u8>>>>>,
 }
 
-/// Files that the validator finds, by URL.
+/// What the validator finds.
 #[derive(Debug, Default)]
-pub(crate) struct Site(Mutex<HashMap<String, String>>);
+pub(crate) struct Site {
+    /// By URL.
+    files: Mutex<HashMap<String, String>>,
+    /// By server name.
+    pub(crate) certificates: Mutex<HashMap<String, Vec<u8>>>,
+    /// By name.
+    pub(crate) texts: Mutex<HashMap<String, Vec<String>>>,
+    /// By name.
+    pub(crate) caa: Mutex<HashMap<String, Vec<CaaRecord>>>,
+}
 
 impl World {
     pub(crate) fn new() -> Self {
@@ -87,7 +99,7 @@ impl World {
     pub(crate) async fn work(&self) -> usize {
         let (ca, mut done) = (self.ca(), 0);
         while let Some(job) = ca.take_job() {
-            ca.perform(job, &*self.site, &|| self.now()).await.unwrap();
+            ca.perform(job, &[&*self.site], &|| self.now()).await.unwrap();
             done += 1;
         }
         done
@@ -121,13 +133,39 @@ impl World {
         Fetched { url: placed.url, ..ready }
     }
 
-    /// Puts the proof in place and says so.
+    /// Puts the first proof that is offered in place and says so.
     pub(crate) async fn present(&self, session: &Session, authorization_url: &str) {
+        self.prove(session, authorization_url, None).await;
+    }
+
+    /// Puts the proof in place, of this kind or the first that is offered, and says so.
+    pub(crate) async fn prove(
+        &self,
+        session: &Session,
+        authorization_url: &str,
+        kind: Option<ChallengeType>,
+    ) {
         let authorization = session.authorization(authorization_url).await.unwrap().object;
-        let challenge = authorization.challenges.iter().find(|one| one.kind == ChallengeType::Http01);
-        let Some(challenge) = challenge.filter(|one| one.validated.is_none()) else { return };
-        let token = challenge.token.as_ref().unwrap();
-        self.site.put(&authorization.identifier, token, &session.key().key_authorization(token));
+        let wanted = |one: &&Challenge| kind.as_ref().is_none_or(|kind| one.kind == *kind);
+        let challenge = authorization.challenges.iter().find(wanted).unwrap();
+        if challenge.validated.is_some() {
+            return;
+        }
+        let (identifier, token) = (&authorization.identifier, challenge.token.as_ref().unwrap());
+        let proof = session.key().key_authorization(token);
+        match challenge.kind {
+            ChallengeType::Http01 => self.site.put(identifier, token, &proof),
+            ChallengeType::TlsAlpn01 => {
+                let shown = tls_alpn::certificate(identifier, &proof).unwrap().certificate;
+                self.site.certificates.lock().unwrap().insert(identifier.to_string(), shown);
+            }
+            ChallengeType::Dns01 => {
+                let name = format!("_acme-challenge.{identifier}");
+                let mut texts = self.site.texts.lock().unwrap();
+                texts.entry(name).or_default().push(session.key().dns_record(token));
+            }
+            ChallengeType::Other(_) => panic!("no such challenge is offered"),
+        }
         session.accept(&challenge.url).await.unwrap();
     }
 
@@ -160,17 +198,35 @@ impl Transport for World {
 impl Site {
     pub(crate) fn put(&self, identifier: &Identifier, token: &str, content: &str) {
         let url = format!("http://{identifier}:5002/.well-known/acme-challenge/{token}");
-        self.0.lock().unwrap().insert(url, content.to_owned());
+        self.files.lock().unwrap().insert(url, content.to_owned());
     }
 }
 
 impl Prober for Site {
     fn get<'a>(&'a self, url: &'a Url) -> BoxFuture<'a, Result<ProbeAnswer, ProbeError>> {
-        let found = self.0.lock().unwrap().get(url.as_str()).cloned();
+        let found = self.files.lock().unwrap().get(url.as_str()).cloned();
         Box::pin(async move {
             let body = found.ok_or_else(|| ProbeError::Connect("nobody listens".to_owned()))?;
             Ok(ProbeAnswer { status: 200, location: None, body: body.into_bytes() })
         })
+    }
+
+    fn alpn<'a>(&'a self, target: &'a AlpnTarget) -> BoxFuture<'a, Result<AlpnAnswer, ProbeError>> {
+        let found = self.certificates.lock().unwrap().get(&target.server_name).cloned();
+        Box::pin(async move {
+            let certificate = found.ok_or_else(|| ProbeError::Connect("nobody listens".to_owned()))?;
+            Ok(AlpnAnswer { protocol: Some(PROTOCOL.to_vec()), certificate })
+        })
+    }
+
+    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProbeError>> {
+        let found = self.texts.lock().unwrap().get(name).cloned().unwrap_or_default();
+        Box::pin(async move { Ok(found) })
+    }
+
+    fn caa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<CaaRecord>, ProbeError>> {
+        let found = self.caa.lock().unwrap().get(name).cloned().unwrap_or_default();
+        Box::pin(async move { Ok(found) })
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod accounts;
 mod chains;
+mod challenges;
 mod fixture;
 mod peer;
 mod restart;

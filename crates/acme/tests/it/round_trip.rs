@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use jamul_acme::ca::Finalization;
+use jamul_acme::ca::{Finalization, Prober};
 use jamul_acme::wire::{AuthorizationStatus, ChallengeStatus, NewOrder, OrderStatus};
 use jamul_pki::{Certificate, Usage};
 use jiff::SignedDuration;
@@ -147,8 +147,9 @@ async fn work_goes_on_by_itself_while_requests_come() {
             }
         }
     };
+    let views: [&dyn Prober; 1] = [&*world.site];
     tokio::select! {
         chains = story => assert_eq!(chains.len(), 1),
-        never = ca.work(&*world.site, &clock) => match never {},
+        never = ca.work(&views, &clock) => match never {},
     }
 }

@@ -212,18 +212,19 @@ async fn contacts_are_plain_mail_addresses() {
 async fn orders_the_ca_will_not_take_are_refused_name_by_name() {
     let world = World::new();
     let session = world.session().await;
-    let mut names = order_for(&["a.localhost", "*.b.localhost", "*.c.localhost"]);
+    let mut names = order_for(&["a.localhost", "169.254.0.1", "169.254.169.254"]);
     let refused = problem(session.new_order(&names).await);
     assert_eq!(refused.kind, ProblemType::RejectedIdentifier);
     assert_eq!(refused.subproblems.len(), 2);
-    assert_eq!(refused.subproblems[0].identifier, Some(Identifier::Dns("*.b.localhost".to_owned())));
+    assert_eq!(refused.subproblems[0].identifier, Some(Identifier::from_host("169.254.0.1")));
     names.identifiers.push(Identifier::Dns("under_score".to_owned()));
     assert_eq!(problem(session.new_order(&names).await).kind, ProblemType::Compound);
 
-    let wildcard = problem(session.new_order(&order_for(&["*.a.localhost"])).await);
+    let wildcard = problem(session.new_order(&order_for(&["a.*.localhost"])).await);
     assert_eq!(
         wildcard.to_string(),
-        "rejectedIdentifier: \"*.a.localhost\" is a wildcard, which only dns-01 can prove; list the names one by one"
+        "malformed: \"a.*.localhost\" is not a DNS name: the label \"*\" must have 1 to 63 letters, digits and \
+         inner hyphens"
     );
     let metadata = problem(session.new_order(&order_for(&["169.254.169.254"])).await);
     assert_eq!(metadata.kind, ProblemType::RejectedIdentifier);

@@ -26,7 +26,7 @@ pub(crate) struct CaArgs {
         value_name = "PORT"
     )]
     pub(crate) http01_port: u16,
-    /// Port that https redirects of http-01 challenges go to
+    /// Port for tls-alpn-01 challenges, and for https redirects of http-01
     #[arg(
         long,
         env = "JAMUL_TLS_ALPN01_PORT",
@@ -35,9 +35,15 @@ pub(crate) struct CaArgs {
         value_name = "PORT"
     )]
     pub(crate) tls_alpn01_port: u16,
-    /// Name server to ask instead of the system's
-    #[arg(long, env = "JAMUL_DNS", value_parser = values::socket, value_name = "ADDR:PORT")]
-    pub(crate) dns: Option<SocketAddr>,
+    /// Name server to ask instead of the system's; may repeat: all have to see a proof
+    #[arg(
+        long,
+        env = "JAMUL_DNS",
+        value_delimiter = ',',
+        value_parser = values::socket,
+        value_name = "ADDR:PORT"
+    )]
+    pub(crate) dns: Vec<SocketAddr>,
     /// How long certificates hold
     #[arg(
         long,

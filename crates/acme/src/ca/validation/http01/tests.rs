@@ -1,6 +1,9 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::ca::validation::fixtures::Nothing;
+use crate::ca::{AlpnAnswer, AlpnTarget, CaaRecord, ProbeAnswer, ProbeError};
+use crate::transport::BoxFuture;
 
 /// Answers from a table; anything else cannot be connected to.
 #[derive(Debug, Default)]
@@ -28,6 +31,18 @@ impl Prober for Site {
         let answer = self.0.get(url.as_str()).cloned();
         Box::pin(async move { answer.ok_or_else(|| ProbeError::Connect("refused".to_owned())) })
     }
+
+    fn alpn<'a>(&'a self, target: &'a AlpnTarget) -> BoxFuture<'a, Result<AlpnAnswer, ProbeError>> {
+        Nothing.alpn(target)
+    }
+
+    fn txt<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<String>, ProbeError>> {
+        Nothing.txt(name)
+    }
+
+    fn caa<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Vec<CaaRecord>, ProbeError>> {
+        Nothing.caa(name)
+    }
 }
 
 const PORTS: ValidationPorts = ValidationPorts { http: 5002, https: 5003 };
@@ -35,7 +50,7 @@ const FIRST: &str = "http://a.localhost:5002/.well-known/acme-challenge/tok";
 const PROOF: &str = "tok.thumb";
 
 async fn validate(site: Site) -> Result<(), Problem> {
-    http01(&Identifier::from_host("a.localhost"), "tok", PROOF, PORTS, &site).await
+    prove(&Identifier::from_host("a.localhost"), "tok", PROOF, PORTS, &site).await
 }
 
 async fn refusal(site: Site) -> (ProblemType, String) {
