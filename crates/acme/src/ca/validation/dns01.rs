@@ -2,7 +2,7 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::Prober;
+use crate::ca::prober::Prober;
 use crate::encoding;
 use crate::problem::{Problem, ProblemType};
 use crate::wire::Identifier;

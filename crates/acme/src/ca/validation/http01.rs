@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use url::{Host, Url};
 
-use super::{PROBE_BODY_LIMIT, Prober};
 use crate::ca::names::may_be_dialled;
+use crate::ca::prober::{PROBE_BODY_LIMIT, Prober};
 use crate::ca::settings::ValidationPorts;
 use crate::problem::{Problem, ProblemType};
 use crate::wire::Identifier;

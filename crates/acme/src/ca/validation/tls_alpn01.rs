@@ -1,9 +1,11 @@
 //! tls-alpn-01 (RFC 8737): a certificate that only who answers on the port of https can show.
 
+use std::net::IpAddr;
+
 use jamul_pki::{Certificate, San};
 use sha2::{Digest as _, Sha256};
 
-use super::{AlpnTarget, Prober, reverse_name};
+use crate::ca::prober::{AlpnTarget, Prober};
 use crate::ca::settings::ValidationPorts;
 use crate::problem::{Problem, ProblemType};
 use crate::tls_alpn::PROTOCOL;
@@ -63,10 +65,28 @@ pub(super) async fn prove(
     }
 }
 
+/// The name below which an address is looked up in reverse, as tls-alpn-01 sends it (RFC 8738 section 6).
+fn reverse_name(address: IpAddr) -> String {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, d] = address.octets();
+            format!("{d}.{c}.{b}.{a}.in-addr.arpa")
+        }
+        IpAddr::V6(address) => {
+            let nibbles = address
+                .octets()
+                .into_iter()
+                .rev()
+                .map(|octet| format!("{:x}.{:x}.", octet & 0x0f, octet >> 4));
+            format!("{}ip6.arpa", nibbles.collect::<String>())
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ca::validation::{AlpnAnswer, CaaRecord, ProbeAnswer, ProbeError, fixtures::Nothing};
+    use crate::ca::prober::{AlpnAnswer, CaaRecord, ProbeAnswer, ProbeError, fixtures::Nothing};
     use crate::tls_alpn;
     use crate::transport::BoxFuture;
     use url::Url;

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use super::*;
-use crate::ca::validation::fixtures::Nothing;
-use crate::ca::{AlpnAnswer, AlpnTarget, CaaRecord, ProbeAnswer, ProbeError};
+use crate::ca::prober::fixtures::Nothing;
+use crate::ca::prober::{AlpnAnswer, AlpnTarget, CaaRecord, ProbeAnswer, ProbeError};
 use crate::transport::BoxFuture;
 
 /// Answers from a table; anything else cannot be connected to.
