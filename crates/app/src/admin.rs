@@ -13,11 +13,14 @@ use anyhow::Context as _;
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use jamul_proxy::Metrics;
 use jamul_proxy::plain::{self, Handler};
+use jamul_routing::Snapshot;
 use prometheus::{Encoder as _, TextEncoder};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+
+use crate::explain::{self, Known};
 
 async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
     let mut listeners = Vec::new();
@@ -68,8 +71,27 @@ fn answer(request: &Request<Vec<u8>>, state: &AdminState) -> Response<Vec<u8>> {
         "/api/routes" => json(&api::routes(&snapshot)),
         "/api/certificates" => json(&api::certificates(&state.store)),
         "/api/diagnostics" => json(&api::diagnostics(&state.live.diagnostics(), &state.store.diagnostics())),
+        "/api/explain" => explained(request.uri().query().unwrap_or_default(), &snapshot, state),
         "/api/events" => json(&api::events(&state.store.events())),
         _ => text(StatusCode::NOT_FOUND, "not found\n"),
+    }
+}
+
+/// `?url=`: who would answer it.
+fn explained(query: &str, snapshot: &Snapshot, state: &AdminState) -> Response<Vec<u8>> {
+    let url = url::form_urlencoded::parse(query.as_bytes()).find(|(name, _)| name == "url");
+    let Some((_, url)) = url else { return text(StatusCode::BAD_REQUEST, "expected ?url=URL\n") };
+    let known = Known {
+        snapshot,
+        store: &state.store,
+        diagnostics: &state.live.diagnostics(),
+        annotations_prefix: &state.annotations_prefix,
+    };
+    match explain::explain(&url, &known) {
+        Ok(explanation) => json(&serde_json::json!(explanation)),
+        Err(error) => {
+            body(StatusCode::BAD_REQUEST, "text/plain; charset=utf-8", format!("{error:#}\n").into_bytes())
+        }
     }
 }
 

@@ -4,11 +4,11 @@ use jamul_api::core::{Ingress, Resource as _};
 use jamul_api::{Certificate, Object as _, names};
 use jamul_routing::{Diagnostic, Severity};
 use jamul_store::{Clock, Memory, SourceDiagnostic, Store};
-use jamul_translate::{Change, ObjectChange, Settings, Translator};
+use jamul_translate::Settings;
 use jiff::Timestamp;
 
-use crate::admin;
-use crate::cli::{CheckArgs, Output};
+use crate::cli::CheckArgs;
+use crate::{admin, output, source};
 
 /// Prints what was found. Whether there is nothing above info.
 ///
@@ -18,25 +18,32 @@ pub(crate) fn check(arguments: &CheckArgs) -> anyhow::Result<bool> {
     let clock = Clock::new(Timestamp::now);
     let memory = match &arguments.manifests {
         // Files that were named count more than a folder that may come from the environment.
-        Some(folder) if arguments.files.is_empty() => Memory::of_folder(folder, clock)?,
+        Some(folder) if arguments.files.is_empty() => {
+            Memory::of_run(Some(folder), arguments.state.as_deref(), clock)?
+        }
         Some(_) | None => Memory::of_files(&arguments.files, clock)?,
     };
     let store = Store::Memory(memory);
-    let found = diagnostics(&store);
-    let of_files = store.diagnostics();
-    match arguments.output {
-        Output::Json => anstream::println!("{}", admin::api::diagnostics(&found, &of_files)),
-        Output::Table => table(&found, &of_files),
+    let (mut found, mut of_files) = (diagnostics(&store), store.diagnostics());
+    if let Some(namespace) = &arguments.namespace {
+        // What concerns a file as a whole is in no namespace, and concerns everybody.
+        let is_elsewhere = |object: &str| {
+            let key = object.split_once(' ').and_then(|(_, key)| key.split_once('/'));
+            key.is_some_and(|(found, _)| found != namespace)
+        };
+        found.retain(|diagnostic| !is_elsewhere(&diagnostic.object));
+        of_files.retain(|diagnostic| !is_elsewhere(&diagnostic.object));
     }
+    output::print(arguments.output, &admin::api::diagnostics(&found, &of_files), |_| {
+        table(&found, &of_files)
+    })?;
     let is_fine = found.iter().all(|diagnostic| diagnostic.severity == Severity::Info)
         && of_files.iter().all(|diagnostic| diagnostic.severity == jamul_store::Severity::Info);
     Ok(is_fine)
 }
 
-fn table(found: &[Diagnostic], of_files: &[SourceDiagnostic]) {
-    for diagnostic in found {
-        anstream::println!("{diagnostic}");
-    }
+fn table(found: &[Diagnostic], of_files: &[SourceDiagnostic]) -> String {
+    let mut lines: Vec<String> = found.iter().map(ToString::to_string).collect();
     for diagnostic in of_files {
         let severity = match diagnostic.severity {
             jamul_store::Severity::Error => "error",
@@ -45,25 +52,14 @@ fn table(found: &[Diagnostic], of_files: &[SourceDiagnostic]) {
         };
         let SourceDiagnostic { object, field, reason, message, .. } = diagnostic;
         let field = if field.is_empty() { String::new() } else { format!(" {field}:") };
-        anstream::println!("{severity}: {object}:{field} {message} ({reason})");
+        lines.push(format!("{severity}: {object}:{field} {message} ({reason})"));
     }
+    lines.join("\n")
 }
 
 /// What the translation of everything in `store` finds.
 fn diagnostics(store: &Store) -> Vec<Diagnostic> {
-    let mut translator = Translator::new(Settings::folder());
-    for change in [
-        ObjectChange::IngressClass(Change::Restarted(store.list())),
-        ObjectChange::ConfigMap(Change::Restarted(store.list())),
-        ObjectChange::Secret(Change::Restarted(store.list())),
-        ObjectChange::Service(Change::Restarted(store.list())),
-        ObjectChange::EndpointSlice(Change::Restarted(store.list())),
-        ObjectChange::Endpoints(Change::Restarted(store.list())),
-        ObjectChange::Ingress(Change::Restarted(store.list())),
-    ] {
-        translator.apply(change);
-    }
-    translator.publish();
+    let translator = source::translate(store, Settings::folder());
     let mut diagnostics = translator.diagnostics();
     let promised = promised(store);
     for diagnostic in &mut diagnostics {

@@ -13,7 +13,7 @@ use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use ca::CaArgs;
 pub(crate) use helm::ValuesArgs;
-pub(crate) use look::{CertArgs, CertCommand, CheckArgs, GetArgs, Output};
+pub(crate) use look::{CertArgs, CertCommand, CheckArgs, ExplainArgs, GetArgs, Output, PlaceArgs};
 pub(crate) use run::{LogFormat, LogLevel, RunArgs};
 
 /// Ingress controller and certificate manager in one process.
@@ -34,9 +34,11 @@ pub(crate) enum Command {
     Ca(CaArgs),
     /// Print what is wrong in a folder or in files
     Check(CheckArgs),
+    /// Say who would answer a URL, and why
+    Explain(ExplainArgs),
     /// Print objects of a standalone run, with their status
     Get(GetArgs),
-    /// Look at certificates of a standalone run
+    /// Look at certificates of a standalone run, or renew them
     Cert(CertArgs),
     /// Print the CustomResourceDefinitions that a cluster needs
     Crds,

@@ -19,9 +19,11 @@ use hyper_util::rt::TokioIo;
 use jamul_controllers::Trust;
 pub(crate) use rustls::ClientConfig;
 use rustls::RootCertStore;
+use rustls::client::WebPkiServerVerifier;
+use rustls::client::danger::ServerCertVerifier as _;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName};
+use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -239,6 +241,28 @@ pub(crate) fn client_config(anchors: Anchors<'_>) -> anyhow::Result<ClientConfig
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Whether a TLS client with these anchors believes `chain` (DER, leaf first) for `name`, now.
+///
+/// # Errors
+/// Why it does not.
+pub(crate) fn judge(chain: &[&[u8]], name: &str, anchors: Anchors<'_>) -> Result<(), String> {
+    let anchors = match anchors {
+        Anchors::System => system_roots(),
+        Anchors::Pem(pem) => roots(pem).map_err(|error| format!("{error:#}"))?,
+        Anchors::Unchecked(SkipTlsVerify(())) => return Ok(()),
+    };
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(anchors), provider()).build();
+    let verifier = verifier.map_err(|error| error.to_string())?;
+    let mut chain = chain.iter().map(|der| CertificateDer::from(*der));
+    let leaf = chain.next().ok_or("there is no certificate")?;
+    let name = ServerName::try_from(name).map_err(|_| "it is for no name that a client can ask for")?;
+    let above: Vec<_> = chain.collect();
+    match verifier.verify_server_cert(&leaf, &above, &name, &[], UnixTime::now()) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 fn roots(pem: &[u8]) -> anyhow::Result<RootCertStore> {

@@ -1,17 +1,24 @@
 //! The binary: command line, wiring, admin.
 
 mod admin;
+mod admin_client;
 mod ca;
+mod cert;
 mod check;
 mod cli;
+mod control;
 mod crds;
 mod demo;
 mod dial;
+mod explain;
+mod get;
 mod helm_values;
 mod logging;
-mod objects;
+mod output;
 mod probe;
 mod run;
+mod source;
+mod state_folder;
 mod transport;
 
 use std::process::ExitCode;
@@ -62,8 +69,9 @@ fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
             logging::start(LogFormat::Text, LogLevel::Info);
             ca::ca(arguments)?;
         }
-        Command::Get(arguments) => objects::get(arguments)?,
-        Command::Cert(arguments) => objects::cert(arguments)?,
+        Command::Get(arguments) => get::get(arguments)?,
+        Command::Cert(arguments) => cert::cert(arguments)?,
+        Command::Explain(arguments) => explain::run(arguments)?,
         Command::Check(arguments) => {
             logging::start(LogFormat::Text, LogLevel::Warn);
             return check::check(arguments).map(|is_fine| ExitCode::from(u8::from(!is_fine)));

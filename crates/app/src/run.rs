@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::num::NonZero;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, AdminState, Phase};
 use crate::ca::{Authority, AuthoritySettings};
 use crate::cli::RunArgs;
+use crate::control::Control;
+use crate::state_folder;
 use crate::transport::HyperTransports;
 
 /// How long exchanges in flight may take at shutdown (`worker-shutdown-timeout`).
@@ -105,7 +107,7 @@ impl Options {
             manifests,
             state: match &args.state {
                 Some(state) => state.clone(),
-                None => default_state()?,
+                None => state_folder::default()?,
             },
             http: on(args.http_port),
             https: on(args.https_port),
@@ -141,16 +143,6 @@ fn key(flag: &str, text: &str) -> anyhow::Result<ObjectKey> {
     }
 }
 
-/// `$XDG_STATE_HOME/jamul`, else `~/.local/state/jamul`.
-pub(crate) fn default_state() -> anyhow::Result<PathBuf> {
-    let base = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/state"));
-    let base = base
-        .or_else(home)
-        .ok_or_else(|| anyhow!("neither XDG_STATE_HOME nor HOME is set; name a folder with --state"))?;
-    Ok(base.join("jamul"))
-}
-
 /// One worker for each core.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)
@@ -168,6 +160,7 @@ pub(crate) struct Server {
     proxy: Proxy,
     context: Arc<Context>,
     healthz: Vec<SocketAddr>,
+    control: Control,
 }
 
 impl Server {
@@ -180,6 +173,8 @@ impl Server {
             clock: Clock::new(Timestamp::now),
         })?;
         let store = Store::Folder(folder.clone());
+        // The state is locked: whatever socket is there is nobody's.
+        let control = Control::open(&options.state)?;
         let mut translate = options.translate;
         translate.default_certificate =
             Some(default_certificate(&store, options.default_certificate.as_ref())?);
@@ -214,7 +209,7 @@ impl Server {
         let transports = Arc::new(HyperTransports::new(trusted)?);
         let context =
             Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
-        Ok(Self { store, live, authority, folder, proxy, context, healthz: options.healthz })
+        Ok(Self { store, live, authority, folder, proxy, context, healthz: options.healthz, control })
     }
 
     /// Runs until `shutdown`, then drains. A part that ends by itself ends the run, with its name.
@@ -225,6 +220,7 @@ impl Server {
             store: self.store.clone(),
             phase: phases,
             metrics: self.proxy.metrics(),
+            annotations_prefix: self.context.settings.translate.annotations_prefix.clone(),
         };
         // The parts that traffic needs stop last: a CA or an admin port that fails ends the run by the token.
         let stopped = CancellationToken::new();
@@ -244,6 +240,11 @@ impl Server {
         let folder = async {
             self.folder.run(shutdown.cancelled()).await;
             named("the folder ended", Ok(()))
+        };
+        let (store, control) = (self.store.clone(), self.control);
+        let control = async {
+            control.serve(&store, shutdown.clone()).await;
+            named("the control socket ended", Ok(()))
         };
         let authority = async {
             match self.authority {
@@ -266,7 +267,7 @@ impl Server {
             phase.send_replace(Phase::Stopped);
             Ok(())
         };
-        tokio::try_join!(proxy, controllers, folder, authority, health, phases).map(|_| ())
+        tokio::try_join!(proxy, controllers, folder, control, authority, health, phases).map(|_| ())
     }
 }
 

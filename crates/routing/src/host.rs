@@ -187,6 +187,23 @@ impl<V: Clone> HostMap<V> {
         exact.or_else(by_wildcard).map(|(_, value)| value)
     }
 
+    /// Every pattern that takes `host`, the one that [`Self::find`] prefers first, the one for any host last.
+    pub fn takers<'a>(&'a self, host: &Host) -> impl Iterator<Item = (&'a HostPattern, &'a V)> + use<'a, V> {
+        let exact = self.slots.get(host.as_str()).and_then(|slot| slot.exact.as_ref());
+        let suffix = host.as_str().split_once('.').map(|(_, suffix)| suffix);
+        let wildcard = suffix.and_then(|suffix| self.slots.get(suffix)?.wildcard.as_ref());
+        exact.into_iter().chain(wildcard).chain(&self.any).map(|(pattern, value)| (pattern, value))
+    }
+
+    /// The wildcards that would take `host` if they stood for several labels.
+    pub fn wider<'a>(&'a self, host: &Host) -> impl Iterator<Item = (&'a HostPattern, &'a V)> + use<'a, V> {
+        let parent = |name: &String| name.split_once('.').map(|(_, suffix)| suffix.to_owned());
+        let suffixes = std::iter::successors(parent(&host.as_str().to_owned()), parent).skip(1);
+        suffixes
+            .filter_map(|suffix| self.slots.get(suffix.as_str())?.wildcard.as_ref())
+            .map(|(pattern, value)| (pattern, value))
+    }
+
     /// The value for hosts that nothing else takes.
     #[must_use]
     pub fn any(&self) -> Option<&V> {

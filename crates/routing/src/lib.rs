@@ -12,6 +12,7 @@ pub mod annotations;
 pub mod challenges;
 pub mod diagnostic;
 pub mod draft;
+pub mod explain;
 pub mod filter;
 #[cfg(test)]
 mod fixtures;

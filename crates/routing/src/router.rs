@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::head::RequestHead;
 use crate::host::{Host, HostMap, HostPattern};
 use crate::path::PathMatch;
-use crate::route::Route;
+use crate::route::{Origin, Route, RouteId};
 
 /// The routes of one host, in the order in which they are tried.
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,18 @@ pub struct HostRoutes {
     routes: Vec<Arc<Route>>,
     /// Whether plain http is redirected (the host has TLS); used by `ssl-redirect`.
     pub has_tls: bool,
+    shadowed: Vec<Shadowed>,
+}
+
+/// A rule without effect: an older Ingress has its place.
+#[derive(Clone, Debug)]
+pub struct Shadowed {
+    /// The route that has it.
+    pub by: RouteId,
+    /// As written.
+    pub path: String,
+    /// Whose rule it is.
+    pub origin: Origin,
 }
 
 impl HostRoutes {
@@ -28,7 +40,19 @@ impl HostRoutes {
             let text = route.path.text().to_owned();
             (!is_exact, Reverse(text.len()), Reverse(text))
         });
-        Self { routes, has_tls }
+        Self { routes, has_tls, shadowed: Vec::new() }
+    }
+
+    /// The same, with the rules that have no effect; only [`Router::explain`] reads them.
+    #[must_use]
+    pub fn with_shadowed(self, shadowed: Vec<Shadowed>) -> Self {
+        Self { shadowed, ..self }
+    }
+
+    /// The rules that have no effect.
+    #[must_use]
+    pub fn shadowed(&self) -> &[Shadowed] {
+        &self.shadowed
     }
 
     /// In the order in which they are tried.
@@ -37,7 +61,8 @@ impl HostRoutes {
         &self.routes
     }
 
-    fn find(&self, path: &str) -> Option<&Arc<Route>> {
+    /// The route that takes `path`.
+    pub(crate) fn first(&self, path: &str) -> Option<&Arc<Route>> {
         self.routes.iter().find(|route| route.path.matches(path))
     }
 }
@@ -82,7 +107,7 @@ impl Router {
             Some(routes) => Some(routes),
             None => self.hosts.any(),
         }?;
-        let route = found.find(path)?;
+        let route = found.first(path)?;
         Some(Match { route: Arc::clone(route), has_tls: found.has_tls })
     }
 
@@ -90,6 +115,16 @@ impl Router {
     #[must_use]
     pub fn host(&self, host: &Host) -> Option<&Arc<HostRoutes>> {
         self.hosts.find(host).or_else(|| self.hosts.any())
+    }
+
+    /// The hosts whose patterns take `host`; the first is the one that [`Self::find`] searches.
+    pub(crate) fn takers(&self, host: &Host) -> impl Iterator<Item = (&HostPattern, &Arc<HostRoutes>)> {
+        self.hosts.takers(host)
+    }
+
+    /// The hosts whose wildcards would take `host` if they stood for several labels.
+    pub(crate) fn wider(&self, host: &Host) -> impl Iterator<Item = (&HostPattern, &Arc<HostRoutes>)> {
+        self.hosts.wider(host)
     }
 
     /// All hosts with their routes, in no order.
@@ -140,7 +175,7 @@ mod tests {
         let (mut first, second) = (route(prefix("/")), route(prefix("/")));
         first.id = crate::route::RouteId("oldest".into());
         let routes = HostRoutes::new(vec![Arc::new(first), Arc::new(second)], true);
-        assert_eq!(routes.find("/x").map(|route| route.id.0.to_string()).as_deref(), Some("oldest"));
+        assert_eq!(routes.first("/x").map(|route| route.id.0.to_string()).as_deref(), Some("oldest"));
     }
 
     #[test]

@@ -59,6 +59,12 @@ impl CertTable {
         name.and_then(|name| self.entries.find(name)).or(self.default.as_ref())
     }
 
+    /// The certificate for a server name, if it has one of its own.
+    #[must_use]
+    pub fn own(&self, name: &Host) -> Option<&Arc<CertEntry>> {
+        self.entries.find(name)
+    }
+
     /// All entries but the default one.
     pub fn iter(&self) -> impl Iterator<Item = (&HostPattern, &Arc<CertEntry>)> {
         self.entries.iter()

@@ -7,6 +7,7 @@ use jamul_api::ObjectKey;
 use jamul_routing::draft::SslRedirect;
 use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
+use jamul_routing::router::Shadowed;
 use jamul_routing::{
     Diagnostic, Filter, HostPattern, HostRoutes, Origin, PathMatch, Protocol, Route, RouteId, Severity,
 };
@@ -41,6 +42,7 @@ pub(crate) fn translate(pattern: &HostPattern, ingresses: &[&CompiledIngress]) -
         has_tls: has_tls(ingresses),
         owners: BTreeMap::new(),
         routes: Vec::new(),
+        shadowed: Vec::new(),
         uses: Vec::new(),
         diagnostics: Vec::new(),
     };
@@ -50,7 +52,7 @@ pub(crate) fn translate(pattern: &HostPattern, ingresses: &[&CompiledIngress]) -
         }
     }
     host.root(ingresses);
-    let routes = Arc::new(HostRoutes::new(host.routes, host.has_tls));
+    let routes = Arc::new(HostRoutes::new(host.routes, host.has_tls).with_shadowed(host.shadowed));
     HostTranslation { routes, uses: host.uses, diagnostics: host.diagnostics }
 }
 
@@ -68,6 +70,8 @@ struct HostBuilder<'a> {
     /// Who claimed a path first.
     owners: BTreeMap<(PathKind, String), &'a ObjectKey>,
     routes: Vec<Arc<Route>>,
+    /// Claims that came too late.
+    shadowed: Vec<Shadowed>,
     uses: Vec<Use>,
     diagnostics: Vec<Diagnostic>,
 }
@@ -84,6 +88,8 @@ impl<'a> HostBuilder<'a> {
                 self.pattern
             );
             self.report(Severity::Warning, ingress, &claim.field, "PathConflict", message);
+            let (by, path) = (self.route_id(claim), claim.path.clone());
+            self.shadowed.push(Shadowed { by, path, origin: origin(ingress, claim) });
             return;
         }
         self.owners.insert(place, &ingress.age.key);
@@ -105,20 +111,11 @@ impl<'a> HostBuilder<'a> {
     }
 
     fn add(&mut self, ingress: &CompiledIngress, claim: &Claim) {
-        let id = format!("{} {} {}", self.pattern, kind_name(claim.kind), claim.path);
+        let id = self.route_id(claim);
         let (path, is_understood) = self.path(ingress, claim);
         let is_closed = ingress.is_closed || !is_understood;
         let draft = &ingress.draft.route;
         let key = &ingress.age.key;
-        let mut origin = Origin {
-            namespace: key.namespace.as_str().into(),
-            ingress: key.name.as_str().into(),
-            ..Origin::default()
-        };
-        if let Destination::Service(backend) = &claim.destination {
-            origin.service = backend.service.name.as_str().into();
-            origin.port = backend.port.to_string().into();
-        }
         let target = match &claim.destination {
             Destination::Service(_) | Destination::Nothing if is_closed => Target::Closed,
             Destination::Nothing => Target::NotFound,
@@ -133,14 +130,18 @@ impl<'a> HostBuilder<'a> {
             }
         };
         self.routes.push(Arc::new(Route {
-            id: RouteId(id.into()),
+            id,
             path,
-            origin,
+            origin: origin(ingress, claim),
             filters: filters(ingress, self.has_tls, is_closed),
             target,
             timeouts: draft.timeouts,
             body_limit: draft.body_limit,
         }));
+    }
+
+    fn route_id(&self, claim: &Claim) -> RouteId {
+        RouteId(format!("{} {} {}", self.pattern, kind_name(claim.kind), claim.path).into())
     }
 
     /// How the path matches, and whether it could be understood; if not, it is taken literally (and closed).
@@ -177,6 +178,21 @@ impl<'a> HostBuilder<'a> {
         let (object, field) = (format!("Ingress {}", ingress.age.key), field.to_owned());
         self.diagnostics.push(Diagnostic { severity, object, field, reason, message });
     }
+}
+
+/// Whose claim it is, and where it leads.
+fn origin(ingress: &CompiledIngress, claim: &Claim) -> Origin {
+    let key = &ingress.age.key;
+    let mut origin = Origin {
+        namespace: key.namespace.as_str().into(),
+        ingress: key.name.as_str().into(),
+        ..Origin::default()
+    };
+    if let Destination::Service(backend) = &claim.destination {
+        origin.service = backend.service.name.as_str().into();
+        origin.port = backend.port.to_string().into();
+    }
+    origin
 }
 
 /// The redirect to https first, then the Ingress's own. A closed route keeps the redirect only: its other

@@ -5,9 +5,10 @@ use jamul_api::core::Time;
 use jamul_api::{Certificate, Object as _, condition};
 use jamul_issuance::plan::Backoff;
 use jamul_routing::route::Target;
-use jamul_routing::{Diagnostic, Endpoint, HostPattern, Route, Snapshot};
+use jamul_routing::{Diagnostic, Endpoint, HostPattern, Origin, Route, Snapshot};
 use jamul_store::{Event, SourceDiagnostic, Store};
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// `{"routes":[...]}`, ordered by host and by the order in which paths are tried.
@@ -21,28 +22,41 @@ pub(crate) fn routes(snapshot: &Snapshot) -> Value {
 }
 
 fn route(pattern: &HostPattern, route: &Route, snapshot: &Snapshot) -> Value {
-    let origin = &route.origin;
-    let service = (!origin.service.is_empty()).then(|| {
-        let port = if origin.port.is_empty() { String::new() } else { format!(":{}", origin.port) };
-        format!("{}/{}{port}", origin.namespace, origin.service)
-    });
-    let ingress = (!origin.ingress.is_empty()).then(|| format!("{}/{}", origin.namespace, origin.ingress));
     let certificate =
         snapshot.certs.iter().find(|(of, _)| *of == pattern).map(|(_, entry)| entry.source.to_string());
     json!({
         "host": pattern.to_string(),
         "path": route.path.text(),
         "pathType": route.path.kind(),
-        "ingress": ingress,
-        "service": service,
+        "ingress": ingress(&route.origin),
+        "service": service(&route.origin),
         "endpoints": endpoints(route, snapshot),
         "certificate": certificate,
         "filters": route.filters.iter().map(|filter| filter.name()).collect::<Vec<_>>(),
     })
 }
 
+/// `namespace/name` of the Ingress.
+pub(crate) fn ingress(origin: &Origin) -> Option<String> {
+    (!origin.ingress.is_empty()).then(|| format!("{}/{}", origin.namespace, origin.ingress))
+}
+
+/// `namespace/name:port` of the Service.
+pub(crate) fn service(origin: &Origin) -> Option<String> {
+    let port = if origin.port.is_empty() { String::new() } else { format!(":{}", origin.port) };
+    (!origin.service.is_empty()).then(|| format!("{}/{}{port}", origin.namespace, origin.service))
+}
+
+/// An endpoint of a route.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct EndpointView {
+    /// `IP:PORT`, or the name and port that an ExternalName leads to.
+    pub(crate) address: String,
+    pub(crate) healthy: bool,
+}
+
 /// Those of the Snapshot are ready ones: unready ones are not served and not shown.
-fn endpoints(route: &Route, snapshot: &Snapshot) -> Vec<Value> {
+pub(crate) fn endpoints(route: &Route, snapshot: &Snapshot) -> Vec<EndpointView> {
     let upstream = match &route.target {
         Target::Upstream(id) => snapshot.upstreams.get(id),
         Target::NotFound | Target::Closed => None,
@@ -53,7 +67,7 @@ fn endpoints(route: &Route, snapshot: &Snapshot) -> Vec<Value> {
             Endpoint::Address(address) => address.to_string(),
             Endpoint::Name(name, port) => format!("{name}:{port}"),
         };
-        json!({ "address": address, "healthy": true })
+        EndpointView { address, healthy: true }
     });
     shown.collect()
 }
@@ -87,7 +101,7 @@ fn certificate(certificate: &Certificate) -> Value {
 }
 
 /// After failures: when the wait is over.
-fn next_attempt(certificate: &Certificate) -> Option<Timestamp> {
+pub(crate) fn next_attempt(certificate: &Certificate) -> Option<Timestamp> {
     let status = certificate.status.as_ref()?;
     let wait = Backoff::default().after(status.failed_issuance_attempts?);
     status.last_failure_time.as_ref()?.0.checked_add(wait).ok()

@@ -27,4 +27,6 @@ pub(crate) struct AdminState {
     pub(crate) store: Store,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) metrics: Arc<Metrics>,
+    /// `--annotations-prefix`.
+    pub(crate) annotations_prefix: String,
 }

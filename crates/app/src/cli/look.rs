@@ -4,35 +4,81 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+/// Where objects are.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// Folder of Kubernetes manifests
+    #[arg(long, env = "JAMUL_MANIFESTS", value_name = "DIR", global = true)]
+    pub(crate) manifests: Option<PathBuf>,
+    /// State folder of a standalone run [default: the user's state directory]
+    #[arg(long, env = "JAMUL_STATE", value_name = "DIR", global = true)]
+    pub(crate) state: Option<PathBuf>,
+}
+
 /// Arguments of `jamul check`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Folder of Kubernetes manifests
     #[arg(long, env = "JAMUL_MANIFESTS", value_name = "DIR")]
     pub(crate) manifests: Option<PathBuf>,
+    /// State folder of a standalone run: what was issued is taken as there
+    #[arg(long, env = "JAMUL_STATE", value_name = "DIR")]
+    pub(crate) state: Option<PathBuf>,
     /// Manifests
     #[arg(value_name = "FILE", required_unless_present = "manifests")]
     pub(crate) files: Vec<PathBuf>,
+    /// Namespace [default: all]
+    #[arg(short, long, env = "JAMUL_NAMESPACE", value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
     /// How results are printed
     #[arg(short, long, env = "JAMUL_OUTPUT", default_value = "table", value_name = "FORMAT")]
     pub(crate) output: Output,
 }
 
+/// Arguments of `jamul explain`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// What a client asks for, such as https://example.com/path
+    #[arg(value_name = "URL")]
+    pub(crate) url: String,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
+    /// Ask a running process at its admin port [without URL: http://127.0.0.1:10254]
+    #[arg(
+        long,
+        env = "JAMUL_ADMIN",
+        num_args = 0..=1,
+        require_equals = false,
+        default_missing_value = DEFAULT_ADMIN,
+        value_name = "URL",
+        conflicts_with_all = ["manifests", "state"]
+    )]
+    pub(crate) admin: Option<String>,
+    /// How results are printed
+    #[arg(short, long, env = "JAMUL_OUTPUT", default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+/// Where a process on this machine has its admin port, unless it was told otherwise.
+pub(crate) const DEFAULT_ADMIN: &str = "http://127.0.0.1:10254";
+
 /// Arguments of `jamul get`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct GetArgs {
-    /// Kind, plural or short name: certificate, cr, order, challenge, issuer, secret, ...
+    /// Kind, plural or short name: ingress, ing, svc, secret, certificate, cr, order, challenge, issuer, ...
     #[arg(value_name = "KIND")]
     pub(crate) kind: String,
     /// Only this object
     #[arg(value_name = "NAME")]
     pub(crate) name: Option<String>,
-    /// State folder of the run [default: the user's state directory]
-    #[arg(long, env = "JAMUL_STATE", value_name = "DIR")]
-    pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// Namespace
     #[arg(short, long, env = "JAMUL_NAMESPACE", default_value = "default", value_name = "NAME")]
     pub(crate) namespace: String,
+    /// All namespaces
+    #[arg(short = 'A', long, conflicts_with = "name")]
+    pub(crate) all_namespaces: bool,
     /// How results are printed
     #[arg(short, long, env = "JAMUL_OUTPUT", default_value = "table", value_name = "FORMAT")]
     pub(crate) output: Output,
@@ -43,9 +89,8 @@ pub(crate) struct GetArgs {
 pub(crate) struct CertArgs {
     #[command(subcommand)]
     pub(crate) command: CertCommand,
-    /// State folder of the run [default: the user's state directory]
-    #[arg(long, env = "JAMUL_STATE", value_name = "DIR", global = true)]
-    pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// Namespace
     #[arg(
         short,
@@ -56,16 +101,38 @@ pub(crate) struct CertArgs {
         global = true
     )]
     pub(crate) namespace: String,
+    /// How results are printed
+    #[arg(short, long, env = "JAMUL_OUTPUT", default_value = "table", value_name = "FORMAT", global = true)]
+    pub(crate) output: Output,
 }
 
 /// What to look at.
 #[derive(Clone, Debug, Subcommand)]
 pub(crate) enum CertCommand {
     /// All certificates with their state
-    List,
+    List {
+        /// All namespaces
+        #[arg(short = 'A', long)]
+        all_namespaces: bool,
+    },
     /// One certificate from its request to its Secret, with the reason it waits
     Status {
         /// Name of the Certificate
+        #[arg(value_name = "NAME")]
+        name: String,
+    },
+    /// Have a certificate issued anew, now
+    Renew {
+        /// Name of the Certificate
+        #[arg(value_name = "NAME", required_unless_present = "all")]
+        name: Option<String>,
+        /// All certificates of the namespace
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// The chain in a certificate's Secret, or in any Secret of type kubernetes.io/tls
+    Inspect {
+        /// Name of the Certificate or of the Secret
         #[arg(value_name = "NAME")]
         name: String,
     },
@@ -78,4 +145,6 @@ pub(crate) enum Output {
     Table,
     /// For scripts.
     Json,
+    /// As manifests are written.
+    Yaml,
 }

@@ -99,7 +99,9 @@ fn files_are_checked_by_their_names() {
     let file = folder.path().join("broken.yaml").display().to_string();
     let output = jamul(&["check", "-o", "json", &file]);
     assert_eq!(code(&output), Some(1));
-    assert!(stdout(&output).starts_with("{\"diagnostics\":[{"), "{}", stdout(&output));
+    let found: serde_json::Value = serde_json::from_str(&stdout(&output)).expect("JSON");
+    let severity = found.pointer("/diagnostics/0/severity").and_then(serde_json::Value::as_str);
+    assert_eq!(severity, Some("error"), "{found}");
 }
 
 #[test]
@@ -108,4 +110,63 @@ fn a_folder_that_is_not_there_cannot_be_checked() {
     let output = check(&folder.path().join("missing"));
     assert_eq!(code(&output), Some(2));
     assert_eq!(stderr(&output).lines().count(), 1, "{}", stderr(&output));
+}
+
+#[test]
+fn a_url_is_explained_from_a_folder_and_only_from_something() {
+    let folder = folder(&[("web.yaml", GOOD)]);
+    let place = folder.path().display().to_string();
+    let state = folder.path().join("none").display().to_string();
+    let output = jamul(&["explain", "https://web.localhost/x", "--manifests", &place, "--state", &state]);
+    let expected = "https://web.localhost/x
+  answer       the answer of its Service's only endpoint
+  host         web.localhost
+  path         Prefix /
+  ingress      default/web
+  service      default/web:80
+  endpoints    localhost:80
+  limits       request body 1048576 bytes; connect 5 s, send 60 s, read 60 s
+  certificate  the default certificate
+";
+    let told = stdout(&output);
+    assert!(told.starts_with(expected), "{told}{}", stderr(&output));
+    let output = jamul(&["explain", "https://web.localhost/x"]);
+    assert_eq!(code(&output), Some(1));
+    let line = "error: nothing to explain from; name a folder with --manifests DIR (and --state DIR), or a running \
+                process with --admin URL\n";
+    assert_eq!(stderr(&output), line);
+}
+
+#[test]
+fn objects_of_a_folder_are_listed_without_a_run() {
+    let folder = folder(&[("web.yaml", GOOD)]);
+    let place = folder.path().display().to_string();
+    let state = folder.path().join("none").display().to_string();
+    let get = |more: &[&str]| {
+        let output = jamul(&[&["get", "--manifests", &place, "--state", &state], more].concat());
+        (code(&output), stdout(&output), stderr(&output))
+    };
+    let (_, table, errors) = get(&["svc"]);
+    let lines: Vec<Vec<&str>> = table.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(
+        lines.first().map(Vec::as_slice),
+        Some(&["NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-NAME", "PORTS", "AGE"][..]),
+        "{errors}"
+    );
+    assert_eq!(
+        lines.get(1).and_then(|line| line.get(..5)),
+        Some(&["web", "ExternalName", "<none>", "localhost", "80/TCP"][..])
+    );
+    let (_, yaml, _) = get(&["ing", "web", "-o", "yaml"]);
+    assert!(yaml.contains("kind: Ingress") && yaml.contains("host: web.localhost"), "{yaml}");
+    let (_, json, _) = get(&["ingresses", "-A", "-o", "json"]);
+    assert!(json.contains("\"kind\": \"List\"") && json.contains("\"namespace\": \"default\""), "{json}");
+    let (status, _, refusal) = get(&["svc", "nope"]);
+    assert_eq!((status, refusal.as_str()), (Some(1), "error: Service default/nope does not exist\n"));
+    let (status, _, refusal) = get(&["pods"]);
+    assert!(
+        status == Some(1)
+            && refusal.starts_with("error: kind \"pods\" is not known; expected one of Ingress"),
+        "{refusal}"
+    );
 }

@@ -39,6 +39,18 @@ fn demo_plays_the_story_to_the_first_verified_answer() {
     }
     let (status, certificates) = ask(&["get", "certs", "-o", "json"]);
     assert!(status.success() && certificates.contains("\"secretName\": \"example-tls\""), "{certificates}");
+    let (status, secrets) = ask(&["get", "secrets"]);
+    assert!(status.success() && secrets.contains("kubernetes.io/tls"), "{secrets}");
+    let (status, inspection) = ask(&["cert", "inspect", "example-tls"]);
+    assert!(status.success(), "{inspection}");
+    for word in ["fits the certificate", "server auth", "hello.localhost", "not before 2"] {
+        assert!(inspection.contains(word), "no {word:?} in:\n{inspection}");
+    }
+    assert!(!inspection.contains("PRIVATE KEY"), "{inspection}");
+    let (status, refusal) = ask(&["cert", "renew", "example-tls"]);
+    let expected = format!("error: no process runs on the state {}", state.display());
+    assert!(status.code() == Some(1) && refusal.starts_with(&expected), "{refusal}");
+    assert_eq!(refusal.lines().count(), 1, "{refusal}");
     let (status, refusal) = ask(&["cert", "status", "nope"]);
     assert_eq!(status.code(), Some(1), "{refusal}");
     assert!(refusal.contains("Certificate default/nope does not exist"), "{refusal}");
@@ -79,6 +91,56 @@ fn folder_becomes_https_and_a_restart_goes_on_with_the_same_certificate() {
     };
     assert_eq!(leaf(&served), leaf(&issued));
     assert_eq!(blog.certificate().unwrap(), issued);
+}
+
+#[test]
+fn a_certificate_is_renewed_on_demand_and_the_running_process_explains_itself() {
+    let blog = Blog::new(None);
+    let inside = ["--acme-ca".to_owned(), blog.ca.to_string()];
+    let inside = inside.each_ref().map(String::as_str);
+    let root = blog.state().join("acme-ca/root.pem");
+    let mut run = blog.run(&inside);
+    blog.until_served(&mut run, &root);
+    let issued = blog.certificate();
+
+    let state = blog.state();
+    let place = ["--state", state.to_str().unwrap()];
+    let ask = |arguments: &[&str]| Process::jamul(arguments.iter().copied()).end(PATIENCE);
+    let (status, answer) = ask(&[&["cert", "renew", "example-tls"], &place[..]].concat());
+    assert!(status.success(), "{answer}");
+    assert_eq!(answer, "Manually triggered issuance of Certificate default/example-tls\n");
+    run.until("another certificate", || blog.certificate().filter(|now| Some(now) != issued.as_ref()));
+    assert_eq!(blog.get(&blog.https_url("/"), &root), (200, "hello".to_owned()));
+    let (status, refusal) = ask(&[&["cert", "renew", "nope"], &place[..]].concat());
+    assert!(
+        status.code() == Some(1) && refusal == "error: Certificate default/nope does not exist\n",
+        "{refusal}"
+    );
+
+    let admin = format!("http://{}", blog.admin());
+    let (status, told) = ask(&["explain", &blog.https_url("/a"), "--admin", &admin]);
+    assert!(status.success(), "{told}");
+    for line in [
+        "path         Prefix /\n",
+        "service      default/hello:80",
+        "certificate  Secret default/example-tls",
+    ] {
+        assert!(told.contains(line), "no {line:?} in:\n{told}");
+    }
+    let (_, from_folder) = ask(&[
+        "explain",
+        &blog.https_url("/a"),
+        "--manifests",
+        blog.manifests().to_str().unwrap(),
+        "--state",
+        state.to_str().unwrap(),
+    ]);
+    assert_eq!(from_folder, told);
+
+    run.terminate();
+    let (status, output) = run.end(PATIENCE);
+    assert!(status.success(), "{output}");
+    assert!(!state.join("control.sock").exists());
 }
 
 #[test]

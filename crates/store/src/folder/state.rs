@@ -64,6 +64,25 @@ impl State {
         }
     }
 
+    /// Reads all objects of a folder that somebody else may be using: nothing is locked or set aside. What
+    /// cannot be read is a diagnostic.
+    pub(super) fn peek(root: &Path) -> Result<Loaded, StoreError> {
+        let mut loaded = Loaded::default();
+        for kind in &KINDS {
+            for namespace in entries(&root.join("objects").join((kind.plural)()))? {
+                let files = entries(&namespace)?;
+                let names = |file: &PathBuf| file.extension().is_some_and(|ending| ending == "yaml");
+                for file in files.into_iter().filter(names) {
+                    match read(root, kind, &file) {
+                        Ok(document) => loaded.documents.push(document),
+                        Err(why) => loaded.diagnostics.push(set_aside(&file, &why)),
+                    }
+                }
+            }
+        }
+        Ok(loaded)
+    }
+
     /// Reads all objects; what cannot be read is set aside under another name.
     pub(super) fn load(&self) -> Result<Loaded, StoreError> {
         let mut loaded = Loaded::default();
@@ -88,7 +107,7 @@ impl State {
             }
             return Ok(());
         }
-        match self.read(kind, file) {
+        match read(&self.root, kind, file) {
             Ok(document) => loaded.documents.push(document),
             Err(why) => {
                 let aside = free_name(file);
@@ -97,19 +116,6 @@ impl State {
             }
         }
         Ok(())
-    }
-
-    fn read(&self, kind: &Kind, file: &Path) -> Result<Document, String> {
-        let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
-        let options = serde_saphyr::options! { with_snippet: false };
-        let document = (kind.read)(&text, options).map_err(|error| match error.location() {
-            // The parser quotes values, and what is kept here is mostly keys.
-            Some(at) => format!("not a {} from line {}, column {} on", kind.name, at.line(), at.column()),
-            None => format!("not a {}", kind.name),
-        })?;
-        let place = document.object.place().map_err(|error| error.to_string())?;
-        let expected = self.path(&place);
-        if expected == file { Ok(document) } else { Err(format!("it holds {place}")) }
     }
 
     /// Whether there is a file for this object.
@@ -148,10 +154,29 @@ impl State {
     }
 
     fn path(&self, place: &Place) -> PathBuf {
-        let plural = Kind::named(place.kind).map(|kind| (kind.plural)()).unwrap_or_default();
-        let namespace = if place.key.namespace.is_empty() { CLUSTER } else { &place.key.namespace };
-        self.root.join("objects").join(plural).join(namespace).join(format!("{}.yaml", place.key.name))
+        path(&self.root, place)
     }
+}
+
+/// Reads the file of one object.
+fn read(root: &Path, kind: &Kind, file: &Path) -> Result<Document, String> {
+    let text = fs::read_to_string(file).map_err(|error| error.to_string())?;
+    let options = serde_saphyr::options! { with_snippet: false };
+    let document = (kind.read)(&text, options).map_err(|error| match error.location() {
+        // The parser quotes values, and what is kept here is mostly keys.
+        Some(at) => format!("not a {} from line {}, column {} on", kind.name, at.line(), at.column()),
+        None => format!("not a {}", kind.name),
+    })?;
+    let place = document.object.place().map_err(|error| error.to_string())?;
+    let expected = path(root, &place);
+    if expected == file { Ok(document) } else { Err(format!("it holds {place}")) }
+}
+
+/// Where the file of an object is.
+fn path(root: &Path, place: &Place) -> PathBuf {
+    let plural = Kind::named(place.kind).map(|kind| (kind.plural)()).unwrap_or_default();
+    let namespace = if place.key.namespace.is_empty() { CLUSTER } else { &place.key.namespace };
+    root.join("objects").join(plural).join(namespace).join(format!("{}.yaml", place.key.name))
 }
 
 /// What is in a folder, in order; nothing when there is none.

@@ -203,6 +203,11 @@ impl Blog {
         self.http.port()
     }
 
+    /// Where the admin port is.
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.healthz
+    }
+
     /// Writes a file of the manifests.
     pub(crate) fn write(&self, name: &str, text: &str) {
         fs::write(self.manifests().join(name), text).unwrap();

@@ -1,0 +1,127 @@
+//! `jamul explain URL`: who would answer, and why not another. Asks the router itself, so that it cannot say
+//! anything else than the proxy does.
+
+mod answer;
+mod text;
+mod view;
+
+use anyhow::bail;
+use jamul_api::core::Ingress;
+use jamul_api::{ObjectKey, names};
+use jamul_routing::annotations;
+use jamul_routing::{Diagnostic, Snapshot};
+use jamul_store::Store;
+use jamul_translate::Settings;
+
+use crate::admin_client::AdminClient;
+use crate::cli::ExplainArgs;
+use crate::{output, source};
+use answer::Asked;
+pub(crate) use view::Explanation;
+use view::{AnnotationView, CertificateView, FilterView, LoserView, RouteView};
+
+/// Explains a URL from a folder or a running process.
+///
+/// # Errors
+/// No source is named, or it cannot be read; the URL is none.
+pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
+    let explanation = match (&args.admin, &args.place.manifests, &args.place.state) {
+        (Some(admin), ..) => AdminClient::new(admin)?.ask("/api/explain", &[("url", &args.url)])?,
+        (None, None, None) => bail!(
+            "nothing to explain from; name a folder with --manifests DIR (and --state DIR), \
+             or a running process with --admin URL"
+        ),
+        (None, ..) => {
+            let store = source::open(&args.place)?;
+            let translator = source::translate(&store, Settings::folder());
+            let known = Known {
+                snapshot: &translator.snapshot(),
+                store: &store,
+                diagnostics: &translator.diagnostics(),
+                annotations_prefix: names::NGINX_PREFIX,
+            };
+            explain(&args.url, &known)?
+        }
+    };
+    output::print(args.output, &explanation, text::render)
+}
+
+/// What an explanation is made from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known<'a> {
+    /// What is or would be served.
+    pub(crate) snapshot: &'a Snapshot,
+    /// The objects it was made from.
+    pub(crate) store: &'a Store,
+    /// What is wrong with them.
+    pub(crate) diagnostics: &'a [Diagnostic],
+    /// `--annotations-prefix`.
+    pub(crate) annotations_prefix: &'a str,
+}
+
+/// Who answers a request for `url` (https unless it says otherwise), and why.
+///
+/// # Errors
+/// `url` is none.
+pub(crate) fn explain(url: &str, known: &Known<'_>) -> anyhow::Result<Explanation> {
+    let asked = Asked::parse(url)?;
+    let snapshot = known.snapshot;
+    let told = snapshot.router.explain(&asked.host, &asked.path);
+    let found = told.found.as_ref();
+    let route = found.map(|found| RouteView::of(&found.route, snapshot));
+    let ingress = found.and_then(|found| {
+        let key = ObjectKey::new(&*found.route.origin.namespace, &*found.route.origin.ingress);
+        known.store.get::<Ingress>(&key)
+    });
+    Ok(Explanation {
+        answer: asked.answer(snapshot, found),
+        url: asked.url.to_string(),
+        host: told.host.map(ToString::to_string),
+        path: asked.path.clone(),
+        filters: found.map(|found| filters(&found.route)).unwrap_or_default(),
+        annotations: ingress.map(|ingress| honoured(&ingress, known.annotations_prefix)).unwrap_or_default(),
+        certificate: asked.is_tls().then(|| CertificateView::of(&asked.host, snapshot)),
+        losers: told.losers.iter().map(LoserView::of).collect(),
+        diagnostics: concerning(route.as_ref(), &told.losers, known.diagnostics),
+        route,
+    })
+}
+
+/// In the order in which they see the request, each with what it does.
+fn filters(route: &jamul_routing::Route) -> Vec<FilterView> {
+    let filters = route.filters.iter().map(|filter| FilterView {
+        name: filter.name().to_owned(),
+        effect: summary(filter.name()).unwrap_or_default().to_owned(),
+    });
+    filters.collect()
+}
+
+/// The annotations of `ingress` that are honoured, each with its value and effect.
+fn honoured(ingress: &Ingress, prefix: &str) -> Vec<AnnotationView> {
+    let written = ingress.metadata.annotations.iter().flatten();
+    let views = written.filter_map(|(name, value)| {
+        let effect = summary(name.strip_prefix(prefix)?.strip_prefix('/')?)?.to_owned();
+        Some(AnnotationView { name: name.clone(), value: value.clone(), effect })
+    });
+    views.collect()
+}
+
+fn summary(key: &str) -> Option<&'static str> {
+    annotations::keys().find(|known| known.name == key).map(|known| known.summary)
+}
+
+/// Findings about the Ingresses of the winner and the losers.
+fn concerning(
+    route: Option<&RouteView>,
+    losers: &[jamul_routing::explain::Loser<'_>],
+    diagnostics: &[Diagnostic],
+) -> Vec<String> {
+    let winner = route.and_then(|route| route.ingress.clone());
+    let losers = losers.iter().map(|loser| format!("{}/{}", loser.origin.namespace, loser.origin.ingress));
+    let objects: Vec<String> = winner.into_iter().chain(losers).map(|key| format!("Ingress {key}")).collect();
+    let found = diagnostics.iter().filter(|diagnostic| objects.contains(&diagnostic.object));
+    found.map(ToString::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests;
