@@ -7,6 +7,7 @@ mod arrows;
 mod bench;
 mod bless;
 mod ci;
+mod lab;
 mod metadata;
 mod process;
 mod report;
@@ -23,6 +24,8 @@ Usage: cargo xtask COMMAND
                    bless --check
   bless [--check]  rewrite generated and golden files; with --check, fail if that changed one
   arrows           refuse dependencies that the house forbids (ARCHITECTURE.md)
+  lab SCRIPT ARGS  a real Kubernetes: install, up, down [api|node], in-net CMD, stop NAME, image, selftest
+                   (e2e/lab/README.md)
   tools            get the tools, and print the variables through which tests find them
   bench [NAME]     get the peers, build with the profile `dist` and run the benchmarks, or those whose name
                    contains NAME";
@@ -37,6 +40,7 @@ fn main() -> ExitCode {
         ["bless", "--check"] => bless::check(),
         ["arrows"] => arrows::command(),
         ["tools"] => tools::command(),
+        ["lab", script, rest @ ..] => lab::command(script, rest),
         ["bench"] => bench::command(""),
         ["bench", name] => bench::command(name),
         ["help" | "--help" | "-h"] => {

@@ -1,13 +1,15 @@
 //! `cargo xtask test`: the tools, then every test of the workspace, counted.
 //!
 //! The end-to-end tests are among them: an integration test of the app crate that starts the binary
-//! against Pebble, certbot and curl, which it finds through the variables of [`tools`].
+//! against Pebble, certbot and curl, which it finds through the variables of [`tools`]. Those that need a
+//! Kubernetes find it through the variables of [`Lab`].
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::Stdio;
 
 use anyhow::{Context, Result, bail};
 
+use crate::lab::Lab;
 use crate::process;
 use crate::report::Report;
 use crate::tools::{self, Tools};
@@ -19,25 +21,30 @@ pub(crate) fn command(arguments: &[&str]) -> Result<()> {
     report.close()
 }
 
-/// The two steps that `test` and `ci` share: the tools, then the tests.
+/// The steps that `test` and `ci` share: the tools, a Kubernetes, then the tests.
 pub(crate) fn steps(report: &mut Report, arguments: &[&str]) {
-    let mut tools = None;
+    let (mut tools, mut lab) = (None, None);
     report.step("tools", |_| {
         tools = Some(tools::install()?);
         Ok(())
     });
+    report.step("lab", |_| {
+        lab = Some(Lab::up()?);
+        Ok(())
+    });
     if let Some(tools) = tools {
-        report.step("test", |report| run(report, &tools, arguments));
+        report.step("test", |report| run(report, &tools, lab.as_ref(), arguments));
     }
 }
 
 /// Runs `cargo test`, shows its output as it comes, and adds its counts to the report.
 ///
 /// Fails if cargo does, or if it ran no test.
-fn run(report: &mut Report, tools: &Tools, arguments: &[&str]) -> Result<()> {
+fn run(report: &mut Report, tools: &Tools, lab: Option<&Lab>, arguments: &[&str]) -> Result<()> {
     let chosen = if arguments.is_empty() { &["--workspace"] } else { arguments };
     let mut command = process::cargo(&["test", "--no-fail-fast"])?;
     command.args(chosen).envs(tools.variables()).stdout(Stdio::piped());
+    command.envs(lab.iter().flat_map(|lab| lab.variables()));
     // A stale snapshot is a failure to show, not a file to leave beside the old one.
     command.env("INSTA_UPDATE", "no");
 
