@@ -4,46 +4,25 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures_util::FutureExt;
-use http::header::{self, HeaderMap, HeaderValue};
+use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
-use jamul_routing::route::Target;
-use jamul_routing::{
-    Endpoint, Filter, Protocol, Reply, RequestHead, ResponseHead, Route, Scope, Snapshot, Upstream, Verdict,
-};
+use jamul_routing::{Filter, Reply, RequestHead, Scope, Verdict};
 
-use crate::body::{ExchangeBody, Relay, Source};
+use crate::asking::Asking;
+use crate::body::ExchangeBody;
 use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
 use crate::forward;
 use crate::open_record::OpenRecord;
+use crate::outcome::Outcome;
 use crate::question;
-use crate::record::{ExchangeRecord, UpstreamRecord};
-use crate::request_body::RequestBody;
-use crate::upgrade;
-use crate::upstream::{Lease, Reuse};
+use crate::record::ExchangeRecord;
 use crate::worker::Worker;
 
-/// Endpoints that one exchange tries to connect to (nginx's `proxy_next_upstream_tries 3`).
-const TRIES: usize = 3;
 /// ingress-nginx's defaults: `hsts`, `hsts-max-age`, `hsts-include-subdomains`.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-
-/// What the client gets.
-struct Outcome {
-    head: ResponseHead,
-    source: Source,
-}
-
-impl From<Reply> for Outcome {
-    fn from(reply: Reply) -> Self {
-        let Reply { status, headers, body } = reply;
-        Self { head: ResponseHead { status, headers }, source: Source::Fixed(body) }
-    }
-}
 
 /// Serves one request. Whatever happens, there is a response and a record; a panic ends this exchange only.
 pub(crate) async fn run(
@@ -94,7 +73,8 @@ async fn serve(
     let mut outcome = match reply {
         Some(reply) => reply.into(),
         None => {
-            match ask_upstream(worker, connection, &snapshot, &route, head, incoming, upgrade, record).await {
+            let asking = Asking { worker, connection, snapshot: &snapshot, route: &route };
+            match asking.ask(head, incoming, upgrade, record).await {
                 Ok(outcome) => outcome,
                 Err(failure) => failed(failure, record),
             }
@@ -143,117 +123,4 @@ async fn filters_in<'a>(
         return (filters.get(..=index).unwrap_or(filters), Some(reply));
     }
     (filters, None)
-}
-
-type Upgrade = Option<(OnUpgrade, HeaderValue)>;
-
-#[expect(clippy::too_many_arguments, reason = "the exchange's parts, each used once, are not worth a type")]
-async fn ask_upstream(
-    worker: &Worker,
-    connection: &ConnInfo,
-    snapshot: &Snapshot,
-    route: &Route,
-    head: RequestHead,
-    incoming: Incoming,
-    upgrade: Upgrade,
-    record: &mut ExchangeRecord,
-) -> Result<Outcome, Failure> {
-    let upstream = choose(snapshot, route)?;
-    let (body, meter) = RequestBody::new(incoming, route.body_limit, worker.settings.waits.body)?;
-    record.meter = Some(Rc::clone(&meter));
-    let (client, protocol) = upgrade.unzip();
-    let mut request = forward::request(head, body, connection, record.request_id.clone(), protocol)?;
-    let mut last = Failure::NoEndpoint;
-    let mut reuse = Reuse::Allowed;
-    let mut endpoints = worker.rounds.order(upstream).take(TRIES);
-    let mut next = endpoints.next();
-    while let Some(endpoint) = next {
-        asked(record, endpoint);
-        let (pool, tls, connect) = (&worker.pool, &worker.upstream_tls, route.timeouts.connect);
-        let mut lease = match Lease::take(pool, tls, endpoint, upstream.protocol, reuse, connect).await {
-            Ok(lease) => lease,
-            Err(failure) => {
-                last = failure;
-                next = endpoints.next();
-                continue;
-            }
-        };
-        let spare = if lease.is_reused { forward::copy(&request) } else { None };
-        let broken = match lease.send(request, &route.timeouts, &meter).await {
-            Ok(response) => return Ok(answered(worker, response, lease, route, client, record)),
-            Err(broken) => broken,
-        };
-        // The endpoint closed an idle connection just when we used it: once more, on a new one.
-        match broken.unsent.or(spare) {
-            Some(again) if lease.is_reused && broken.failure == Failure::Upstream => request = again,
-            Some(_) | None => return Err(broken.failure),
-        }
-        reuse = Reuse::Never;
-    }
-    Err(last)
-}
-
-/// The upstream of `route`, if it can be asked.
-fn choose<'a>(snapshot: &'a Snapshot, route: &Route) -> Result<&'a Upstream, Failure> {
-    let id = match &route.target {
-        Target::Upstream(id) => id,
-        Target::NotFound => return Err(Failure::NoRoute),
-        Target::Closed => return Err(Failure::RouteClosed),
-    };
-    let upstream = snapshot.upstreams.get(id).ok_or(Failure::NoEndpoint)?;
-    if upstream.endpoints.is_empty() {
-        return Err(Failure::NoEndpoint);
-    }
-    match upstream.protocol {
-        Protocol::Http | Protocol::Https => Ok(upstream),
-        Protocol::Grpc | Protocol::Grpcs => {
-            tracing::error!(upstream = %id.0, "backend-protocol GRPC and GRPCS are not served yet");
-            Err(Failure::Protocol)
-        }
-    }
-}
-
-fn asked(record: &mut ExchangeRecord, endpoint: &Endpoint) {
-    let asked = record.upstream.as_ref().map_or_else(std::time::Instant::now, |earlier| earlier.asked);
-    record.upstream = Some(UpstreamRecord { endpoint: endpoint.clone(), status: None, asked });
-}
-
-fn answered(
-    worker: &Worker,
-    response: Response<Incoming>,
-    lease: Lease,
-    route: &Route,
-    client: Option<OnUpgrade>,
-    record: &mut ExchangeRecord,
-) -> Outcome {
-    if let Some(upstream) = &mut record.upstream {
-        upstream.status = Some(response.status());
-    }
-    if response.status() == StatusCode::SWITCHING_PROTOCOLS {
-        return match client {
-            Some(client) => switched(worker, response, client, route),
-            // Nobody asked for it (RFC 9110 section 15.2.2).
-            None => failed(Failure::Upstream, record),
-        };
-    }
-    let (mut parts, incoming) = response.into_parts();
-    forward::clean_response(&mut parts.headers);
-    let relay = Relay::new(incoming, lease, route.timeouts.read);
-    let head = ResponseHead { status: parts.status, headers: parts.headers };
-    Outcome { head, source: Source::Upstream(relay) }
-}
-
-/// From here on the connections belong to another protocol (WebSocket): bytes pass unseen.
-fn switched(worker: &Worker, mut response: Response<Incoming>, client: OnUpgrade, route: &Route) -> Outcome {
-    let upstream = hyper::upgrade::on(&mut response);
-    upgrade::tunnel(worker, client, upstream, route.timeouts);
-    let mut headers: HeaderMap = std::mem::take(response.headers_mut());
-    let protocol = headers.get(header::UPGRADE).cloned();
-    forward::clean_response(&mut headers);
-    headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-    if let Some(protocol) = protocol {
-        headers.insert(header::UPGRADE, protocol);
-    }
-    let head = ResponseHead { status: StatusCode::SWITCHING_PROTOCOLS, headers };
-    Outcome { head, source: Source::Fixed(Bytes::new()) }
 }

@@ -10,6 +10,7 @@ pub mod server;
 pub mod settings;
 
 mod access_log;
+mod asking;
 mod balance;
 mod body;
 mod conn_info;
@@ -23,6 +24,7 @@ mod idle;
 mod listener;
 mod meter;
 mod open_record;
+mod outcome;
 mod pool;
 mod question;
 mod record;
