@@ -7,6 +7,7 @@ mod arrows;
 mod bench;
 mod bless;
 mod ci;
+mod image;
 mod lab;
 mod metadata;
 mod process;
@@ -27,6 +28,9 @@ Usage: cargo xtask COMMAND
   lab SCRIPT ARGS  a real Kubernetes: install, up, down [api|node], in-net CMD, stop NAME, image, selftest
                    (e2e/lab/README.md)
   tools            get the tools, and print the variables through which tests find them
+  image [--program FILE] OUT.tar
+                   build a static program with the profile `dist`, or take FILE with its libraries, and put it
+                   into an OCI image with its bill of materials
   bench [NAME]     get the peers, build with the profile `dist` and run the benchmarks, or those whose name
                    contains NAME";
 
@@ -41,6 +45,7 @@ fn main() -> ExitCode {
         ["arrows"] => arrows::command(),
         ["tools"] => tools::command(),
         ["lab", script, rest @ ..] => lab::command(script, rest),
+        ["image", rest @ ..] => image::command(rest),
         ["bench"] => bench::command(""),
         ["bench", name] => bench::command(name),
         ["help" | "--help" | "-h"] => {
