@@ -28,7 +28,8 @@ pub(super) fn of_materials(target: &str) -> Result<String> {
 fn component(line: &str) -> Result<Value> {
     let (package, licence) = line.split_once('|').with_context(|| format!("no licence in '{line}'"))?;
     let mut words = package.split_whitespace();
-    let (name, version) = words.next().zip(words.next()).with_context(|| format!("no version in '{line}'"))?;
+    let (name, version) =
+        words.next().zip(words.next()).with_context(|| format!("no version in '{line}'"))?;
     let version = version.trim_start_matches('v');
     Ok(json!({
         "type": "library",

@@ -47,7 +47,8 @@ impl Layer {
     }
 
     fn append(&mut self, path: &Path, content: &[u8], mode: u32) -> Result<()> {
-        let parents: Vec<&Path> = path.ancestors().skip(1).filter(|parent| *parent != Path::new("")).collect();
+        let parents: Vec<&Path> =
+            path.ancestors().skip(1).filter(|parent| *parent != Path::new("")).collect();
         for parent in parents.into_iter().rev() {
             if self.folders.insert(parent.to_owned()) {
                 let mut header = header(0, 0o755, EntryType::Directory);

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod stage;
+pub(crate) mod stage;
 
 use std::fs;
 use std::net::TcpListener;

@@ -1,4 +1,5 @@
 //! The binary, started as users start it.
 
+mod chart;
 mod cli;
 mod e2e;
