@@ -7,20 +7,25 @@
 mod accounts;
 mod authority;
 mod authorizations;
+mod caa;
 mod context;
 mod directory;
+mod external_keys;
 mod files;
 mod issuing;
 mod jobs;
 mod journal;
 mod ledger;
+mod limits;
 mod names;
 mod nonces;
 mod ordering;
 mod orders;
 mod prober;
+mod profiles;
 mod random;
 mod records;
+mod renewal;
 mod reply;
 mod request;
 mod requested;
@@ -43,8 +48,11 @@ use jamul_pki::{Certificate, PrivateKey, San};
 use jiff::Timestamp;
 
 use authority::Authority;
-pub use authority::AuthorityError;
+pub use authority::{AuthorityError, rotate_intermediate};
+use caa::Issuance;
 use context::Context;
+pub use external_keys::{ExternalKey, ExternalKeyError, create_external_key};
+use issuing::Rules;
 pub use jobs::Job;
 use jobs::{Jobs, Work};
 pub use journal::JournalError;
@@ -53,18 +61,20 @@ pub use names::may_be_dialled;
 use nonces::Nonces;
 use orders::AuthorizationEvent;
 pub use prober::{AlpnAnswer, AlpnTarget, CaaRecord, PROBE_BODY_LIMIT, ProbeAnswer, ProbeError, Prober};
-use records::{AuthorizationId, AuthorizationState, Record};
+use records::{AuthorizationId, AuthorizationState, OrderId, Record};
 use resource::{BaseUrl, Resource};
-pub use settings::{CaSettings, Finalization, Registration, ValidationPorts};
+pub use settings::{CaSettings, CaaPolicy, Finalization, Quota, RateLimits, Registration, ValidationPorts};
 use validation::Proof;
 
 use crate::jose;
 use crate::problem::{Problem, ProblemType};
+use crate::wire::{ChallengeType, Identifier};
 
 /// A certificate authority with its state. One per folder and process.
 #[derive(Debug)]
 pub struct Ca {
     settings: CaSettings,
+    state: PathBuf,
     base: BaseUrl,
     authority: Authority,
     ledger: Mutex<Ledger>,
@@ -93,11 +103,12 @@ impl Ca {
             TryLockError::WouldBlock => CaError::InUse { path: state.to_owned() },
             TryLockError::Error(source) => folder(source),
         })?;
-        let authority = Authority::open(state, &settings.name, now)?;
+        let authority = Authority::open(state, &settings.name, &settings.permitted, now)?;
         let ledger = Ledger::open(state, now)?;
         let jobs = unfinished(&ledger);
         let (ledger, nonces) = (Mutex::new(ledger), Nonces::default());
-        Ok(Self { settings, base, authority, ledger, nonces, jobs, _lock: lock })
+        let state = state.to_owned();
+        Ok(Self { settings, state, base, authority, ledger, nonces, jobs, _lock: lock })
     }
 
     /// The URL clients begin with.
@@ -130,6 +141,7 @@ impl Ca {
         let mut ledger = self.ledger();
         let mut context = Context {
             settings: &self.settings,
+            state: &self.state,
             base: &self.base,
             authority: &self.authority,
             ledger: &mut ledger,
@@ -182,7 +194,11 @@ impl Ca {
         match job.0 {
             Work::Validate(id) => self.validate(&id, views, clock).await,
             Work::Issue(id) => {
-                issuing::issue(&mut self.ledger(), &self.authority, &self.settings, &id, clock())
+                if let Err(problem) = self.check_order(&id, views).await {
+                    return issuing::refuse(&mut self.ledger(), &id, problem, clock());
+                }
+                let rules = Rules { settings: &self.settings, base: &self.base };
+                issuing::issue(&mut self.ledger(), &self.authority, &rules, &id, clock())
             }
         }
     }
@@ -207,12 +223,49 @@ impl Ca {
         clock: &(dyn Fn() -> Timestamp + Send + Sync),
     ) -> Result<(), JournalError> {
         let Some(proof) = self.wanted_proof(id) else { return Ok(()) };
-        let looking = validation::prove(&proof, self.settings.ports, views);
+        let looking = async {
+            validation::prove(&proof, self.settings.ports, views).await?;
+            self.check_caa(&proof.identifier, &proof.account, Some(&proof.method), views).await
+        };
         let result = tokio::time::timeout(VALIDATION_LIMIT, looking).await.unwrap_or_else(|_| {
             let detail = format!("looking at {} took longer than {VALIDATION_LIMIT:?}", proof.identifier);
             Err(Problem::new(ProblemType::Connection, detail))
         });
         self.record(id, result, clock())
+    }
+
+    /// Whether CAA records still permit all names of an order (RFC 8659 section 3: at the time of issuance).
+    async fn check_order(&self, id: &OrderId, views: &[&dyn Prober]) -> Result<(), Problem> {
+        let (identifiers, account) = {
+            let ledger = self.ledger();
+            let Some(order) = ledger.objects().order(id) else { return Ok(()) };
+            let methods = order.authorizations.iter().map(|id| ledger.objects().authorization(id)?.method());
+            let named: Vec<_> =
+                order.identifiers.iter().cloned().zip(methods.map(|one| one.cloned())).collect();
+            (named, order.account.clone())
+        };
+        let account = self.base.of(&Resource::Account(account));
+        for (identifier, method) in identifiers {
+            self.check_caa(&identifier, &account, method.as_ref(), views)
+                .await
+                .map_err(|problem| problem.about(identifier.clone()))?;
+        }
+        Ok(())
+    }
+
+    async fn check_caa(
+        &self,
+        identifier: &Identifier,
+        account: &str,
+        method: Option<&ChallengeType>,
+        views: &[&dyn Prober],
+    ) -> Result<(), Problem> {
+        let CaaPolicy::Heeded { identities } = &self.settings.caa else { return Ok(()) };
+        let issuance = Issuance { identities, account, method };
+        for view in views {
+            caa::check(identifier, &issuance, *view).await?;
+        }
+        Ok(())
     }
 
     /// What the proof of an authorization has to be, if it is still wanted.
@@ -229,6 +282,7 @@ impl Ca {
         let account = ledger.objects().account(&record.account)?;
         Some(Proof {
             identifier: record.identifier.clone(),
+            account: self.base.of(&Resource::Account(account.id.clone())),
             method,
             token: record.token.clone(),
             content: jose::key_authorization(&record.token, &account.key),

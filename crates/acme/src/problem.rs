@@ -1,6 +1,7 @@
 //! Problem documents (RFC 7807) with the error types of RFC 8555 section 6.7.
 
 use std::fmt::{self, Display};
+use std::time::Duration;
 
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
@@ -31,6 +32,9 @@ pub struct Problem {
     /// With `badSignatureAlgorithm`: what the CA would accept.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub algorithms: Vec<String>,
+    /// When it passes by itself: becomes the header `Retry-After`, not part of the document.
+    #[serde(skip)]
+    pub(crate) retry_after: Option<Duration>,
 }
 
 impl Problem {
@@ -39,7 +43,17 @@ impl Problem {
     pub fn new(kind: ProblemType, detail: impl Into<String>) -> Self {
         let status = Some(kind.status());
         let (instance, identifier, subproblems, algorithms) = (None, None, Vec::new(), Vec::new());
-        Self { kind, detail: detail.into(), status, instance, identifier, subproblems, algorithms }
+        let retry_after = None;
+        Self {
+            kind,
+            detail: detail.into(),
+            status,
+            instance,
+            identifier,
+            subproblems,
+            algorithms,
+            retry_after,
+        }
     }
 
     /// The same problem, about one identifier.
@@ -53,6 +67,13 @@ impl Problem {
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = Some(status.as_u16());
+        self
+    }
+
+    /// The same problem, which passes by itself after `wait`.
+    #[must_use]
+    pub(crate) fn passing_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
         self
     }
 

@@ -2,6 +2,7 @@
 //!
 //! Unknown fields are ignored and unknown challenge types kept, as section 7.5.1 asks; statuses are closed sets.
 
+mod renewal;
 mod requests;
 
 use std::collections::BTreeMap;
@@ -11,9 +12,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 pub use crate::identifier::Identifier;
+pub use renewal::{RenewalInfo, SuggestedWindow, renewal_identifier};
 pub use requests::{
-    AccountUpdate, AuthorizationUpdate, Finalize, KeyChange, NewAccount, NewOrder, RevocationReason,
-    RevokeCertificate,
+    AccountUpdate, AuthorizationUpdate, Finalize, KeyChange, NewAccount, NewAuthorization, NewOrder,
+    RevocationReason, RevokeCertificate,
 };
 
 use crate::problem::Problem;
@@ -28,6 +30,9 @@ pub struct Directory {
     pub new_account: String,
     /// Takes orders.
     pub new_order: String,
+    /// Takes authorizations before there is an order (section 7.4.1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub new_authz: Option<String>,
     /// Revokes certificates.
     pub revoke_cert: String,
     /// Rolls an account's key over.

@@ -3,13 +3,16 @@
 use std::convert::Infallible;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
-use jamul_acme::ca::{Ca, CaSettings, Prober, ValidationPorts};
+use jamul_acme::ca::{
+    Ca, CaSettings, CaaPolicy, Prober, RateLimits, Registration, ValidationPorts, create_external_key,
+    rotate_intermediate,
+};
 use jamul_pki::{Certificate, San};
 use jamul_proxy::plain::{self, Handler};
 use jamul_proxy::{PortCertificate, ServerTls};
@@ -19,7 +22,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::CaArgs;
+use crate::cli::{CaArgs, CaCommand, Output, ServeArgs};
 use crate::probe::HttpProber;
 
 /// What a CA is told.
@@ -37,6 +40,14 @@ pub(crate) struct AuthoritySettings {
     pub(crate) http01_port: u16,
     /// tls-alpn-01 challenges, and redirects of http-01 to https, lead to this port.
     pub(crate) tls_alpn01_port: u16,
+    /// Who may have an account.
+    pub(crate) registration: Registration,
+    /// Whether CAA records are heeded.
+    pub(crate) caa: Caa,
+    /// How much one account may ask for.
+    pub(crate) limits: Option<RateLimits>,
+    /// What a root that is founded now may vouch for; none = everything.
+    pub(crate) permitted: Vec<String>,
     /// Name servers to ask instead of the system's: each is a view of its own, and all have to see a proof.
     pub(crate) dns: Vec<SocketAddr>,
 }
@@ -52,6 +63,10 @@ impl AuthoritySettings {
             validity,
             http01_port: 80,
             tls_alpn01_port: 443,
+            registration: Registration::Open,
+            caa: Caa::Ignored,
+            limits: None,
+            permitted: Vec::new(),
             dns: Vec::new(),
         }
     }
@@ -83,12 +98,11 @@ impl Authority {
     ///
     /// # Errors
     /// Whatever of this cannot be had.
-    pub(crate) fn open(settings: AuthoritySettings) -> anyhow::Result<Self> {
-        let AuthoritySettings { listen, state, names, validity, http01_port, tls_alpn01_port, dns } =
-            settings;
+    pub(crate) fn open(settings: &AuthoritySettings) -> anyhow::Result<Self> {
+        let AuthoritySettings { listen, state, names, validity, .. } = settings.clone();
         let listener = bind(listen).with_context(|| format!("the ACME CA cannot listen on {listen}"))?;
         let address = listener.local_addr().context("the ACME CA has no address")?;
-        let probers = match dns.as_slice() {
+        let probers = match settings.dns.as_slice() {
             [] => vec![HttpProber::new(None)?],
             servers => {
                 servers.iter().map(|server| HttpProber::new(Some(*server))).collect::<Result<_, _>>()?
@@ -97,14 +111,21 @@ impl Authority {
         let origin = format!("https://{}", authority(address, &names));
         let now = Timestamp::now();
         let validity = SignedDuration::try_from(validity).context("--validity is too long")?;
-        let ports = ValidationPorts { http: http01_port, https: tls_alpn01_port };
-        let settings = CaSettings { validity, ports, ..CaSettings::new(origin.clone()) };
+        let own = sans(address.ip(), &names);
+        let settings = CaSettings {
+            validity,
+            ports: ValidationPorts { http: settings.http01_port, https: settings.tls_alpn01_port },
+            registration: settings.registration,
+            caa: settings.caa.policy(&names),
+            limits: settings.limits,
+            permitted: permitted(&settings.permitted, &own),
+            ..CaSettings::new(origin.clone())
+        };
         let ca = Ca::open(&state, settings, now)
             .with_context(|| format!("cannot open the ACME CA in {}", state.display()))?;
-        let names = sans(address.ip(), &names);
-        let (chain, key, renewal) = server_certificate(&ca, &names, now)?;
+        let (chain, key, renewal) = server_certificate(&ca, &own, now)?;
         let (tls, shown) = ServerTls::renewable(chain, key)?;
-        let own = OwnCertificate { shown, names, renewal };
+        let own = OwnCertificate { shown, names: own, renewal };
         Ok(Self { ca: Arc::new(ca), probers, listener, tls, own, origin })
     }
 
@@ -218,6 +239,52 @@ fn status(status: StatusCode) -> Response<Vec<u8>> {
     response
 }
 
+/// Whether CAA records are heeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caa {
+    Ignored,
+    Heeded,
+}
+
+impl Caa {
+    /// The CA goes by the names of its server; an address is no domain that a record could name.
+    fn policy(self, names: &[String]) -> CaaPolicy {
+        let domains = names.iter().filter(|name| name.parse::<IpAddr>().is_err()).cloned();
+        match self {
+            Self::Ignored => CaaPolicy::Ignored,
+            Self::Heeded => {
+                let mut identities: Vec<String> = domains.collect();
+                if identities.is_empty() {
+                    identities.push(DEFAULT_IDENTITY.to_owned());
+                }
+                CaaPolicy::Heeded { identities }
+            }
+        }
+    }
+}
+
+/// What a CA without a name of its own is called in CAA records.
+const DEFAULT_IDENTITY: &str = "jamul.dev";
+
+/// What the root may vouch for: as asked, and the CA's own server. Nothing asked is everything.
+fn permitted(asked: &[String], own: &[San]) -> Vec<San> {
+    if asked.is_empty() {
+        return Vec::new();
+    }
+    let asked = asked.iter().map(|name| san(name));
+    let mut permitted: Vec<San> = asked.chain(own.iter().cloned()).collect();
+    permitted.sort();
+    permitted.dedup();
+    permitted
+}
+
+fn san(name: &str) -> San {
+    match name.parse() {
+        Ok(address) => San::Ip(address),
+        Err(_) => San::Dns(name.to_ascii_lowercase()),
+    }
+}
+
 /// What clients call this server: its address, or a name of it where it listens on all.
 fn authority(address: SocketAddr, names: &[String]) -> String {
     if address.ip().is_unspecified() {
@@ -228,10 +295,7 @@ fn authority(address: SocketAddr, names: &[String]) -> String {
 }
 
 fn sans(address: IpAddr, names: &[String]) -> Vec<San> {
-    let named = names.iter().map(|name| match name.parse() {
-        Ok(address) => San::Ip(address),
-        Err(_) => San::Dns(name.to_ascii_lowercase()),
-    });
+    let named = names.iter().map(|name| san(name));
     let own = if address.is_unspecified() { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { address };
     let mut sans = vec![San::Dns("localhost".to_owned()), San::Ip(own)];
     sans.extend(named);
@@ -240,11 +304,46 @@ fn sans(address: IpAddr, names: &[String]) -> Vec<San> {
     sans
 }
 
-/// `jamul ca`: serves until SIGINT or SIGTERM.
+/// `jamul ca`: serves until SIGINT or SIGTERM, or changes something in the folder of a CA.
 ///
 /// # Errors
 /// A port or a folder that cannot be had.
 pub(crate) fn ca(arguments: &CaArgs) -> anyhow::Result<()> {
+    match (&arguments.command, &arguments.serve) {
+        (Some(CaCommand::Eab { state, output }), _) => external_key(state, *output),
+        (Some(CaCommand::Rotate { state }), _) => rotate(state),
+        (None, Some(arguments)) => serve(arguments),
+        (None, None) => bail!("expected --listen ADDR:PORT and --state DIR"),
+    }
+}
+
+fn external_key(state: &Path, output: Output) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        state.join("root.pem").exists(),
+        "there is no CA in {}; start one there first",
+        state.display()
+    );
+    let key = create_external_key(state)?;
+    match output {
+        Output::Json => anstream::println!("{}", serde_json::to_string(&key)?),
+        Output::Yaml => anstream::print!("{}", serde_saphyr::to_string(&key)?),
+        Output::Table => {
+            anstream::println!("key id    {}", key.key_id);
+            anstream::println!("HMAC key  {}", key.hmac_key);
+        }
+    }
+    Ok(())
+}
+
+fn rotate(state: &Path) -> anyhow::Result<()> {
+    let intermediate = rotate_intermediate(state, Timestamp::now())
+        .with_context(|| format!("cannot rotate the intermediate of the CA in {}", state.display()))?;
+    let name = intermediate.subject().common_name.clone().unwrap_or_default();
+    anstream::println!("{name} signs from now on, until {}", intermediate.not_after());
+    Ok(())
+}
+
+fn serve(arguments: &ServeArgs) -> anyhow::Result<()> {
     let settings = AuthoritySettings {
         listen: arguments.listen,
         state: arguments.state.clone(),
@@ -252,11 +351,15 @@ pub(crate) fn ca(arguments: &CaArgs) -> anyhow::Result<()> {
         validity: arguments.validity,
         http01_port: arguments.http01_port,
         tls_alpn01_port: arguments.tls_alpn01_port,
+        registration: if arguments.eab_required { Registration::Bound } else { Registration::Open },
+        caa: if arguments.caa { Caa::Heeded } else { Caa::Ignored },
+        limits: arguments.rate_limits.then(RateLimits::default),
+        permitted: arguments.permit.clone(),
         dns: arguments.dns.clone(),
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
     runtime.block_on(async {
-        let authority = Authority::open(settings)?;
+        let authority = Authority::open(&settings)?;
         anstream::println!("directory {}", authority.directory_url());
         anstream::println!("root      {}", arguments.state.join("root.pem").display());
         let shutdown = CancellationToken::new();
@@ -297,7 +400,7 @@ mod tests {
         let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut settings = AuthoritySettings::new(listen, state.path().join("ca"));
         settings.validity = Duration::from_secs(90);
-        let mut authority = Authority::open(settings).expect("a CA");
+        let mut authority = Authority::open(&settings).expect("a CA");
         let begun = authority.own.renewal;
         let now = Timestamp::now();
         assert!(begun > now && begun < now + SignedDuration::from_secs(90));

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-pub(crate) use ca::CaArgs;
+pub(crate) use ca::{CaArgs, CaCommand, ServeArgs};
 pub(crate) use helm::ValuesArgs;
 pub(crate) use look::{CertArgs, CertCommand, CheckArgs, ExplainArgs, GetArgs, Output, PlaceArgs};
 pub(crate) use run::{LogFormat, LogLevel, RunArgs};

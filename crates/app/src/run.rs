@@ -191,7 +191,7 @@ impl Server {
         };
         let proxy = Proxy::bind(settings, Arc::clone(&live.snapshot))?;
         let authority = match options.acme_ca {
-            Some(listen) => Some(Authority::open(AuthoritySettings {
+            Some(listen) => Some(Authority::open(&AuthoritySettings {
                 http01_port: proxy.http_addresses().first().map_or(80, SocketAddr::port),
                 tls_alpn01_port: proxy.https_addresses().first().map_or(443, SocketAddr::port),
                 ..AuthoritySettings::new(listen, options.state.join("acme-ca"))

@@ -6,7 +6,9 @@ use der::{Decode, Encode};
 use jiff::Timestamp;
 use rustls_pki_types::pem::SectionKind;
 use x509_cert::{
-    ext::pkix::{AuthorityKeyIdentifier, SubjectKeyIdentifier},
+    ext::pkix::{
+        AuthorityKeyIdentifier, CrlDistributionPoints, SubjectKeyIdentifier, name::DistributionPointName,
+    },
     name::Name,
     time::Time,
 };
@@ -202,9 +204,36 @@ impl Certificate {
 
     /// The digest of an acmeIdentifier extension that is critical (RFC 8737 section 3).
     pub fn acme_digest(&self) -> Option<[u8; 32]> {
-        let certificate = x509_cert::certificate::Certificate::from_der(&self.der).ok()?;
-        let extensions = certificate.tbs_certificate().extensions()?.iter();
-        extensions.map(RawExtension::read).find_map(|extension| extension.acme_digest())
+        self.raw_extensions().iter().find_map(RawExtension::acme_digest)
+    }
+
+    /// The names a CA certificate's nameConstraints permit (RFC 5280 section 4.2.1.10); `None` without constraints.
+    pub fn permitted_names(&self) -> Option<Vec<San>> {
+        self.raw_extensions().iter().find_map(RawExtension::permitted)
+    }
+
+    /// The URLs of the lists that would tell of its revocation (RFC 5280 section 4.2.1.13).
+    pub fn crl_distribution_points(&self) -> Vec<String> {
+        let Ok(certificate) = x509_cert::Certificate::from_der(&self.der) else { return Vec::new() };
+        let extensions = certificate.tbs_certificate().extensions().map_or(&[][..], |found| found.as_slice());
+        let Ok(Some(points)) = extension::find::<CrlDistributionPoints>(extensions) else {
+            return Vec::new();
+        };
+        let names = points.0.into_iter().filter_map(|point| match point.distribution_point {
+            Some(DistributionPointName::FullName(names)) => Some(names),
+            Some(DistributionPointName::NameRelativeToCRLIssuer(_)) | None => None,
+        });
+        let uris = names.flatten().filter_map(|name| match San::from_general_name(&name) {
+            Some(San::Uri(uri)) => Some(uri),
+            Some(San::Dns(_) | San::Ip(_) | San::Email(_)) | None => None,
+        });
+        uris.collect()
+    }
+
+    fn raw_extensions(&self) -> Vec<RawExtension> {
+        let Ok(certificate) = x509_cert::Certificate::from_der(&self.der) else { return Vec::new() };
+        let extensions = certificate.tbs_certificate().extensions();
+        extensions.into_iter().flatten().map(RawExtension::read).collect()
     }
 
     /// True when issuer and subject are one, and the signature is by the certificate's own key.

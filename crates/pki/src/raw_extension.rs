@@ -69,6 +69,16 @@ impl RawExtension {
         OctetString::from_der(&self.value).ok()?.as_bytes().try_into().ok()
     }
 
+    /// The names that a nameConstraints extension permits; `None` for another extension.
+    pub fn permitted(&self) -> Option<Vec<San>> {
+        if self.oid != NameConstraints::OID {
+            return None;
+        }
+        let constraints = NameConstraints::from_der(&self.value).ok()?;
+        let subtrees = constraints.permitted_subtrees.unwrap_or_default();
+        Some(subtrees.iter().filter_map(|subtree| permitted(&subtree.base)).collect())
+    }
+
     pub(crate) fn read(extension: &Extension) -> Self {
         Self {
             oid: extension.extn_id,
@@ -80,6 +90,19 @@ impl RawExtension {
     pub(crate) fn to_extension(&self) -> Result<Extension, X509Error> {
         let extn_value = OctetString::new(self.value.clone()).map_err(failed)?;
         Ok(Extension { extn_id: self.oid, critical: self.is_critical, extn_value })
+    }
+}
+
+fn permitted(base: &GeneralName) -> Option<San> {
+    match base {
+        GeneralName::IpAddress(octets) => match octets.as_bytes() {
+            [a, b, c, d, ..] if octets.as_bytes().len() == 8 => Some(San::Ip([*a, *b, *c, *d].into())),
+            address => {
+                let address: [u8; 16] = address.get(..16)?.try_into().ok()?;
+                Some(San::Ip(address.into()))
+            }
+        },
+        other => San::from_general_name(other),
     }
 }
 

@@ -3,8 +3,9 @@
 use http::StatusCode;
 
 use super::context::{Context, owned};
+use super::external_keys;
 use super::records::{AccountId, AccountRecord, Record};
-use super::reply::{Handled, Refusal, Reply, refuse, refuse_with};
+use super::reply::{Handled, Refusal, Reply, internal, refuse, refuse_with};
 use super::request::{Verified, check_usable, jose_refusal};
 use super::resource::Resource;
 use super::settings::Registration;
@@ -125,27 +126,31 @@ impl Context<'_> {
         Reply::json(status, &object).at(&self.url(&Resource::Account(account.id.clone())))
     }
 
-    /// The key identifier of the external account, where one is needed (section 7.3.4).
+    /// The key identifier of the external account (section 7.3.4). One that nobody asked for has to be right as well.
     fn check_binding(&self, request: &NewAccount, key: &Jwk) -> Result<Option<String>, Refusal> {
-        let bindings = match &self.settings.registration {
-            Registration::Open => return Ok(None),
-            Registration::Bound(bindings) => bindings,
-        };
         let Some(binding) = &request.external_account_binding else {
-            let detail = "this CA needs an external account binding; ask its operator for a key";
-            return refuse(ProblemType::ExternalAccountRequired, detail);
+            return match self.settings.registration {
+                Registration::Open => Ok(None),
+                Registration::Bound => {
+                    let detail = "this CA needs an external account binding; ask its operator for a key";
+                    refuse(ProblemType::ExternalAccountRequired, detail)
+                }
+            };
         };
         let jws = binding.decode().map_err(jose_refusal)?;
-        let known = bindings.iter().find(|known| jws.binding_kid() == Some(known.kid()));
+        let known = external_keys::find(self.state, jws.binding_kid().unwrap_or_default());
+        let known = known.map_err(|error| internal(&error))?;
         let url = self.url(&Resource::NewAccount);
         // One answer for an unknown identifier and a wrong key: it must not tell which identifiers exist.
-        match known.map(|known| (known, known.verify(&jws, &url, key))) {
-            Some((known, Ok(()))) => Ok(Some(known.kid().to_owned())),
-            Some((_, Err(_))) | None => {
-                let detail = "the external account binding has an unknown key, or does not verify with it";
-                refuse_with(StatusCode::UNAUTHORIZED, ProblemType::Unauthorized, detail)
-            }
+        let Some(known) = known.filter(|known| known.verify(&jws, &url, key).is_ok()) else {
+            let detail = "the external account binding has an unknown key, or does not verify with it";
+            return refuse_with(StatusCode::UNAUTHORIZED, ProblemType::Unauthorized, detail);
+        };
+        if self.objects().is_bound(known.kid()) {
+            let detail = "the key of the external account binding has an account already; ask for another";
+            return refuse_with(StatusCode::UNAUTHORIZED, ProblemType::Unauthorized, detail);
         }
+        Ok(Some(known.kid().to_owned()))
     }
 }
 

@@ -1,48 +1,91 @@
-//! The CA's own keys and certificates: a root, and an intermediate that signs.
+//! The CA's own keys and certificates: a root, a second one for alternate chains, and an intermediate that signs.
+//!
+//! The intermediate may be changed by another process while this one runs ([`rotate_intermediate`]). Those before it keep
+//! their keys, because they sign the lists of what they issued and was revoked.
 
+mod error;
+mod files;
+mod roots;
+
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use jamul_pki::{
-    Authority as Signer, Certificate, CertificateTemplate, Csr, KeyAlgorithm, KeyEncoding, KeyError,
-    PrivateKey, PublicKey, San, Serial, Subject, Usage, X509Error,
+    Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, PublicKey, RevocationListTemplate,
+    RevokedCertificate, San, Serial, Subject, Usage,
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::files;
+pub use error::AuthorityError;
+use files::{Intermediate, Stored};
+use roots::{BACKDATE, Roots, later};
+
+use super::files as ca_files;
 use crate::wire::Identifier;
 
-/// The root and intermediate of a CA.
+/// The roots' certificates and the intermediates of a CA.
 #[derive(Debug)]
 pub(super) struct Authority {
+    state: PathBuf,
     root: Certificate,
-    intermediate: Certificate,
-    key: PrivateKey,
+    alternate_root: Certificate,
+    intermediates: RwLock<Intermediates>,
+}
+
+#[derive(Debug)]
+struct Intermediates {
+    /// What the current one's file was when it was read.
+    stamp: Option<Stamp>,
+    current: Arc<Intermediate>,
+    /// Those before, by which there may still be certificates.
+    retired: Vec<Arc<Intermediate>>,
+}
+
+/// Tells whether a file was replaced: its number, its time of change and its length.
+type Stamp = (u64, i64, i64, u64);
+
+/// What a leaf shall say.
+#[derive(Debug)]
+pub(super) struct Leaf<'a> {
+    pub(super) public_key: &'a PublicKey,
+    pub(super) sans: Vec<San>,
+    pub(super) not_before: Timestamp,
+    /// At most: it never lives longer than the intermediate.
+    pub(super) not_after: Timestamp,
 }
 
 impl Authority {
     /// Reads the CA's keys from `state`, or makes them on its first start. An intermediate near its end is replaced.
-    pub(super) fn open(state: &Path, name: &str, now: Timestamp) -> Result<Self, AuthorityError> {
-        let public = state.join(ROOT_PUBLIC);
-        let (root, root_key) = match read_pair(state, ROOT)? {
-            Some(pair) => pair,
-            // Another root would silently take the place of the one that clients trust.
-            None if public.exists() => {
-                return Err(AuthorityError::RootKeyMissing { key: state.join(ROOT), certificate: public });
-            }
-            None => create_root(state, name, now)?,
-        };
+    pub(super) fn open(
+        state: &Path,
+        name: &str,
+        permitted: &[San],
+        now: Timestamp,
+    ) -> Result<Self, AuthorityError> {
+        let lock = lock(state)?;
+        let roots = Roots::open(state, name, permitted, now)?;
         let needed = later(now, INTERMEDIATE_RENEWAL);
-        if root.not_after() < needed {
-            return Err(AuthorityError::RootExpired { path: public, not_after: root.not_after() });
+        if roots.root.certificate.not_after() < needed {
+            let not_after = roots.root.certificate.not_after();
+            return Err(AuthorityError::RootExpired { path: state.join(roots::ROOT_PUBLIC), not_after });
         }
-        let (intermediate, key) = match read_pair(state, INTERMEDIATE)? {
-            Some(pair) if pair.0.is_issued_by(&root) && pair.0.not_after() > needed => pair,
-            Some(_) | None => create_intermediate(state, name, &root, &root_key, now)?,
-        };
-        files::replace(&public, root.to_pem()?.as_bytes(), files::PUBLIC)
-            .map_err(|source| AuthorityError::File { path: public, source })?;
-        Ok(Self { root, intermediate, key })
+        match Intermediate::read(&state.join(INTERMEDIATE))? {
+            Some(Stored::Whole(found)) if is_usable(&found.certificate, &roots, needed) => {}
+            Some(Stored::Uncrossed(found)) if is_usable(&found.certificate, &roots, needed) => {
+                roots.cross(*found)?.write(&state.join(INTERMEDIATE))?;
+            }
+            Some(_) | None => _ = replace_intermediate(state, &roots, now)?,
+        }
+        drop(lock);
+        Ok(Self {
+            state: state.to_owned(),
+            root: roots.root.certificate,
+            alternate_root: roots.alternate.certificate,
+            intermediates: RwLock::new(read_intermediates(state)?),
+        })
     }
 
     /// What has to be trusted.
@@ -50,15 +93,62 @@ impl Authority {
         &self.root
     }
 
-    /// A chain for the key of `csr` and exactly these names, never beyond the intermediate's own end.
+    /// What may be trusted instead, by alternate chains.
+    pub(super) fn alternate_root(&self) -> &Certificate {
+        &self.alternate_root
+    }
+
+    /// Whether the root can vouch for `identifier`.
+    pub(super) fn permits(&self, identifier: &Identifier) -> bool {
+        let Some(permitted) = self.root.permitted_names() else { return true };
+        permitted.iter().any(|base| match (identifier.without_star(), base) {
+            (Identifier::Dns(name), San::Dns(base)) => {
+                name.strip_suffix(base.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            }
+            (Identifier::Ip(address), San::Ip(base)) => address == *base,
+            (Identifier::Dns(_) | Identifier::Ip(_) | Identifier::Other { .. }, _) => false,
+        })
+    }
+
+    /// A chain of leaf and intermediate. `is_taken` tells which serial numbers exist; `crl` makes the URL of the list of
+    /// an intermediate's mark.
     pub(super) fn issue(
         &self,
-        csr: &Csr,
-        identifiers: &[Identifier],
-        not_before: Timestamp,
-        not_after: Timestamp,
+        leaf: &Leaf<'_>,
+        is_taken: &dyn Fn(&[u8]) -> bool,
+        crl: Option<&dyn Fn(&str) -> String>,
+        now: Timestamp,
     ) -> Result<Vec<Certificate>, AuthorityError> {
-        self.sign(csr.public_key(), sans(identifiers), not_before, not_after)
+        let by = self.current(now)?;
+        let common_name = leaf.sans.iter().find_map(|san| match san {
+            // Longer ones do not fit into the attribute (RFC 5280 appendix A.1, ub-common-name).
+            San::Dns(name) if name.len() <= 64 => Some(name.clone()),
+            San::Dns(_) | San::Ip(_) | San::Uri(_) | San::Email(_) => None,
+        });
+        let mut usages = vec![Usage::DigitalSignature, Usage::ServerAuth];
+        if matches!(leaf.public_key.algorithm(), KeyAlgorithm::Rsa { .. }) {
+            usages.push(Usage::KeyEncipherment);
+        }
+        loop {
+            let template = CertificateTemplate {
+                serial: Serial::random()?,
+                subject: Subject { common_name: common_name.clone(), ..Subject::default() },
+                sans: leaf.sans.clone(),
+                usages: usages.clone(),
+                is_ca: false,
+                path_len: None,
+                not_before: earlier(leaf.not_before, BACKDATE).max(by.certificate.not_before()),
+                not_after: leaf.not_after.min(by.certificate.not_after()),
+                public_key: leaf.public_key.clone(),
+                crl_distribution_points: crl.map(|url| url(&by.mark())).into_iter().collect(),
+                ocsp_servers: Vec::new(),
+                issuing_certificate_urls: Vec::new(),
+            };
+            let certificate = template.sign_by(&by.signer())?;
+            if !is_taken(certificate.serial()) {
+                return Ok(vec![certificate, by.certificate.clone()]);
+            }
+        }
     }
 
     /// A chain and a new key for the CA's own listener.
@@ -69,36 +159,135 @@ impl Authority {
         now: Timestamp,
     ) -> Result<(Vec<Certificate>, PrivateKey), AuthorityError> {
         let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
-        let chain = self.sign(&key.public_key(), names.to_vec(), now, later(now, validity))?;
-        Ok((chain, key))
+        let public_key = key.public_key();
+        let leaf = Leaf {
+            public_key: &public_key,
+            sans: names.to_vec(),
+            not_before: now,
+            not_after: later(now, validity),
+        };
+        Ok((self.issue(&leaf, &|_| false, None, now)?, key))
     }
 
-    fn sign(
-        &self,
-        public_key: &PublicKey,
-        sans: Vec<San>,
-        not_before: Timestamp,
-        not_after: Timestamp,
-    ) -> Result<Vec<Certificate>, AuthorityError> {
-        let common_name = sans.iter().find_map(|san| match san {
-            // Longer ones do not fit into the attribute (RFC 5280 appendix A.1, ub-common-name).
-            San::Dns(name) if name.len() <= 64 => Some(name.clone()),
-            San::Dns(_) | San::Ip(_) | San::Uri(_) | San::Email(_) => None,
-        });
-        let mut usages = vec![usage("digital signature")?, usage("server auth")?];
-        if matches!(public_key.algorithm(), KeyAlgorithm::Rsa { .. }) {
-            usages.push(usage("key encipherment")?);
-        }
-        let template = CertificateTemplate {
-            sans,
-            usages,
-            not_before: earlier(not_before, BACKDATE).max(self.intermediate.not_before()),
-            not_after: not_after.min(self.intermediate.not_after()),
-            ..template(Subject { common_name, ..Subject::default() }, public_key.clone(), not_before)?
-        };
-        let leaf = template.sign_by(&Signer { certificate: &self.intermediate, key: &self.key })?;
-        Ok(vec![leaf, self.intermediate.clone()])
+    /// The intermediate of `leaf` by the alternate root.
+    pub(super) fn alternate_of(&self, leaf: &Certificate) -> Option<Certificate> {
+        let issuer = leaf.authority_key_identifier()?;
+        self.find(|one| one.certificate.key_identifier() == Some(issuer)).map(|one| one.crossed.clone())
     }
+
+    /// The key identifier of the intermediate with this mark.
+    pub(super) fn key_identifier(&self, mark: &str) -> Option<Vec<u8>> {
+        let found = self.find(|one| one.mark() == mark)?;
+        found.certificate.key_identifier().map(<[u8]>::to_vec)
+    }
+
+    /// The list of what the intermediate with this mark signed and was revoked; `None` if there is no such intermediate.
+    pub(super) fn revocation_list(
+        &self,
+        mark: &str,
+        list: &RevocationListTemplate<'_>,
+    ) -> Result<Option<Vec<u8>>, AuthorityError> {
+        let Some(by) = self.find(|one| one.mark() == mark) else { return Ok(None) };
+        Ok(Some(list.sign_by(&by.signer())?))
+    }
+
+    fn find(&self, wanted: impl Fn(&Intermediate) -> bool) -> Option<Arc<Intermediate>> {
+        let intermediates = self.intermediates.read().unwrap_or_else(PoisonError::into_inner);
+        let mut all = std::iter::once(&intermediates.current).chain(&intermediates.retired);
+        all.find(|one| wanted(one)).cloned()
+    }
+
+    /// The intermediate that signs now. Another one if somebody replaced it, or if its end is near.
+    fn current(&self, now: Timestamp) -> Result<Arc<Intermediate>, AuthorityError> {
+        let stamp = stamp(&self.state);
+        {
+            let known = self.intermediates.read().unwrap_or_else(PoisonError::into_inner);
+            let is_over = known.current.certificate.not_after() <= later(now, INTERMEDIATE_RENEWAL / 2);
+            // A file that is gone is no reason to stop: its contents are here.
+            if (known.stamp == stamp || stamp.is_none()) && !is_over {
+                return Ok(Arc::clone(&known.current));
+            }
+            drop(known);
+            if is_over {
+                rotate_intermediate(&self.state, now)?;
+            }
+        }
+        let read = read_intermediates(&self.state)?;
+        let current = Arc::clone(&read.current);
+        *self.intermediates.write().unwrap_or_else(PoisonError::into_inner) = read;
+        Ok(current)
+    }
+}
+
+/// Makes a new intermediate for the CA in `state`, whether or not it runs: it signs with the new one from then on.
+///
+/// # Errors
+/// There is no CA, or its files cannot be read or written; nothing has changed then.
+pub fn rotate_intermediate(state: &Path, now: Timestamp) -> Result<Certificate, AuthorityError> {
+    let not_founded = || AuthorityError::NotFounded { path: state.to_owned() };
+    if !state.join(roots::ROOT_PUBLIC).exists() {
+        return Err(not_founded());
+    }
+    let _lock = lock(state)?;
+    let roots = Roots::read(state)?.ok_or_else(not_founded)?;
+    replace_intermediate(state, &roots, now)
+}
+
+/// The old one is put aside first: killed between the two writes, it is there twice and nothing has happened.
+fn replace_intermediate(state: &Path, roots: &Roots, now: Timestamp) -> Result<Certificate, AuthorityError> {
+    let path = state.join(INTERMEDIATE);
+    let old = match Intermediate::read(&path)? {
+        Some(Stored::Whole(old)) => Some(*old),
+        Some(Stored::Uncrossed(old)) => Some(roots.cross(*old)?),
+        None => None,
+    };
+    if let Some(old) = old.filter(|old| old.certificate.is_issued_by(&roots.root.certificate)) {
+        old.write(&state.join(format!("{RETIRED_PREFIX}{}{RETIRED_SUFFIX}", old.mark())))?;
+    }
+    let new = roots.intermediate(now)?;
+    new.write(&path)?;
+    Ok(new.certificate)
+}
+
+fn is_usable(intermediate: &Certificate, roots: &Roots, needed: Timestamp) -> bool {
+    intermediate.is_issued_by(&roots.root.certificate) && intermediate.not_after() > needed
+}
+
+fn read_intermediates(state: &Path) -> Result<Intermediates, AuthorityError> {
+    let path = state.join(INTERMEDIATE);
+    let stamp = stamp(state);
+    let Some(Stored::Whole(current)) = Intermediate::read(&path)? else {
+        return Err(AuthorityError::File { path, source: io::ErrorKind::NotFound.into() });
+    };
+    let failed = |source| AuthorityError::File { path: state.to_owned(), source };
+    let mut retired = Vec::new();
+    for entry in fs::read_dir(state).map_err(failed)? {
+        let name = entry.map_err(failed)?.file_name();
+        let name = name.to_string_lossy();
+        if !(name.starts_with(RETIRED_PREFIX) && name.ends_with(RETIRED_SUFFIX)) {
+            continue;
+        }
+        if let Some(Stored::Whole(one)) = Intermediate::read(&state.join(&*name))?
+            && one.certificate != current.certificate
+        {
+            retired.push(Arc::from(one));
+        }
+    }
+    Ok(Intermediates { stamp, current: Arc::from(current), retired })
+}
+
+fn stamp(state: &Path) -> Option<Stamp> {
+    let found = fs::metadata(state.join(INTERMEDIATE)).ok()?;
+    Some((found.ino(), found.mtime(), found.mtime_nsec(), found.len()))
+}
+
+/// Held while keys are made, so that two processes do not make them at once.
+fn lock(state: &Path) -> Result<File, AuthorityError> {
+    let path = state.join(LOCK);
+    let failed = |source| AuthorityError::File { path: path.clone(), source };
+    let file = ca_files::open_private(&path).map_err(failed)?;
+    file.lock().map_err(failed)?;
+    Ok(file)
 }
 
 /// The alternative names of identifiers; those of unknown types have none.
@@ -111,173 +300,21 @@ pub(super) fn sans(identifiers: &[Identifier]) -> Vec<San> {
     identifiers.iter().filter_map(san).collect()
 }
 
-fn create_root(
-    state: &Path,
-    name: &str,
-    now: Timestamp,
-) -> Result<(Certificate, PrivateKey), AuthorityError> {
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
-    let template = authority_template(name, "Root CA", None, key.public_key(), now, later(now, ROOT_LIFE))?;
-    write_pair(state, ROOT, template.self_sign(&key)?, key)
-}
-
-fn create_intermediate(
-    state: &Path,
-    name: &str,
-    root: &Certificate,
-    root_key: &PrivateKey,
-    now: Timestamp,
-) -> Result<(Certificate, PrivateKey), AuthorityError> {
-    let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
-    let not_after = later(now, INTERMEDIATE_LIFE).min(root.not_after());
-    let template = authority_template(name, "Intermediate CA", Some(0), key.public_key(), now, not_after)?;
-    let certificate = template.sign_by(&Signer { certificate: root, key: root_key })?;
-    write_pair(state, INTERMEDIATE, certificate, key)
-}
-
-fn authority_template(
-    name: &str,
-    role: &str,
-    path_len: Option<u8>,
-    public_key: PublicKey,
-    now: Timestamp,
-    not_after: Timestamp,
-) -> Result<CertificateTemplate, AuthorityError> {
-    // Two CAs on one machine must not have one name: clients find issuers by it.
-    let identifier = public_key.key_identifier();
-    let mark: String = identifier.iter().take(4).map(|octet| format!("{octet:02x}")).collect();
-    let subject = Subject { common_name: Some(format!("{name} {role} {mark}")), ..Subject::default() };
-    Ok(CertificateTemplate {
-        usages: vec![usage("cert sign")?, usage("crl sign")?],
-        is_ca: true,
-        path_len,
-        not_before: earlier(now, BACKDATE),
-        not_after,
-        ..template(subject, public_key, now)?
-    })
-}
-
-/// A template without names and usages, valid for no time; the callers say the rest.
-fn template(
-    subject: Subject,
-    public_key: PublicKey,
-    now: Timestamp,
-) -> Result<CertificateTemplate, AuthorityError> {
-    Ok(CertificateTemplate {
-        serial: Serial::random()?,
-        subject,
-        sans: Vec::new(),
-        usages: Vec::new(),
-        is_ca: false,
-        path_len: None,
-        not_before: now,
-        not_after: now,
-        public_key,
-        crl_distribution_points: Vec::new(),
-        ocsp_servers: Vec::new(),
-        issuing_certificate_urls: Vec::new(),
-    })
-}
-
-fn usage(name: &str) -> Result<Usage, AuthorityError> {
-    Ok(Usage::parse(name)?)
-}
-
-/// Certificate and key stand in one file, so that a crash cannot part them.
-fn write_pair(
-    state: &Path,
-    name: &str,
-    certificate: Certificate,
-    key: PrivateKey,
-) -> Result<(Certificate, PrivateKey), AuthorityError> {
-    let text = format!("{}{}", certificate.to_pem()?, key.to_pem(KeyEncoding::Pkcs8)?);
-    let path = state.join(name);
-    files::replace(&path, text.as_bytes(), files::PRIVATE)
-        .map_err(|source| AuthorityError::File { path, source })?;
-    Ok((certificate, key))
-}
-
-fn read_pair(state: &Path, name: &str) -> Result<Option<(Certificate, PrivateKey)>, AuthorityError> {
-    let path = state.join(name);
-    match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let (certificate, key) = (Certificate::from_pem(&text)?, PrivateKey::from_pem(&text)?);
-            if *certificate.public_key() != key.public_key() {
-                return Err(AuthorityError::Mismatch { path });
-            }
-            Ok(Some((certificate, key)))
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(AuthorityError::File { path, source }),
-    }
-}
-
-/// `time` plus `span`, or as late as a timestamp can be.
-fn later(time: Timestamp, span: SignedDuration) -> Timestamp {
-    time.checked_add(span).unwrap_or(Timestamp::MAX)
+/// Revoked certificates as a list has them.
+pub(super) fn revoked(serial: &[u8], at: Timestamp, reason: u8) -> RevokedCertificate {
+    RevokedCertificate { serial: serial.to_vec(), at, reason }
 }
 
 fn earlier(time: Timestamp, span: SignedDuration) -> Timestamp {
     time.checked_sub(span).unwrap_or(Timestamp::UNIX_EPOCH)
 }
 
-/// The CA's certificates cannot be read, made or used.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthorityError {
-    /// A file failed.
-    #[error("cannot read or write {path}")]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: io::Error,
-    },
-    /// There is a root that clients trust, but its key is gone.
-    #[error("{certificate} is there but {key} is not; restore it, or move both away to make a new root")]
-    RootKeyMissing {
-        /// The file of the key.
-        key: PathBuf,
-        /// The file of the certificate.
-        certificate: PathBuf,
-    },
-    /// The root lives too short to sign anything useful.
-    #[error(
-        "the root in {path} ends on {not_after}; move the folder away to make a new root, and trust that one"
-    )]
-    RootExpired {
-        /// The file of the root.
-        path: PathBuf,
-        /// When it ends.
-        not_after: Timestamp,
-    },
-    /// A key and a certificate that do not belong together.
-    #[error("the key and the certificate in {path} do not belong together; restore the file from a backup")]
-    Mismatch {
-        /// Which file.
-        path: PathBuf,
-    },
-    /// A key failed.
-    #[error("cannot use a key of the CA")]
-    Key(#[from] KeyError),
-    /// A certificate is damaged, or could not be made.
-    #[error("cannot read or make a certificate of the CA")]
-    Certificate(#[from] X509Error),
-    /// The journal holds a request that cannot be read.
-    #[error("the stored certificate request is damaged")]
-    StoredRequest,
-}
-
-const ROOT: &str = "root.key.pem";
 const INTERMEDIATE: &str = "intermediate.key.pem";
-/// The root's certificate alone: what users trust.
-const ROOT_PUBLIC: &str = "root.pem";
+const RETIRED_PREFIX: &str = "intermediate-";
+const RETIRED_SUFFIX: &str = ".key.pem";
+const LOCK: &str = "authority.lock";
 
-/// Clocks of clients may be behind.
-const BACKDATE: SignedDuration = SignedDuration::from_mins(1);
-const ROOT_LIFE: SignedDuration = SignedDuration::from_hours(20 * 365 * 24);
-const INTERMEDIATE_LIFE: SignedDuration = SignedDuration::from_hours(10 * 365 * 24);
-/// An intermediate with less time than this is replaced when the CA starts.
+/// An intermediate with less time than this is replaced when the CA starts, with half of it while it runs.
 const INTERMEDIATE_RENEWAL: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 #[cfg(test)]
@@ -293,7 +330,11 @@ mod tests {
     }
 
     fn open(folder: &Path, now: Timestamp) -> Result<Authority, AuthorityError> {
-        Authority::open(folder, "Test", now)
+        Authority::open(folder, "Test", &[], now)
+    }
+
+    fn current(authority: &Authority, now: Timestamp) -> Vec<u8> {
+        authority.current(now).unwrap().certificate.der().to_vec()
     }
 
     #[test]
@@ -301,9 +342,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let (first, again) = (open(folder.path(), at(0)).unwrap(), open(folder.path(), at(1)).unwrap());
         assert_eq!(first.root.der(), again.root.der());
-        assert_eq!(first.intermediate.der(), again.intermediate.der());
-        assert!(first.root.is_self_signed() && first.intermediate.is_issued_by(&first.root));
-        for (file, mode) in [(ROOT, 0o600), (INTERMEDIATE, 0o600), (ROOT_PUBLIC, 0o644)] {
+        assert_eq!(current(&first, at(0)), current(&again, at(1)));
+        assert!(first.root.is_self_signed());
+        for (file, mode) in [(roots::ROOT, 0o600), (INTERMEDIATE, 0o600), (roots::ROOT_PUBLIC, 0o644)] {
             let permissions = fs::metadata(folder.path().join(file)).unwrap().permissions();
             assert_eq!(permissions.mode() & 0o777, mode, "{file}");
         }
@@ -312,20 +353,86 @@ mod tests {
     #[test]
     fn an_intermediate_near_its_end_is_replaced_under_the_same_root() {
         let folder = tempfile::tempdir().unwrap();
-        let (first, later) = (open(folder.path(), at(0)).unwrap(), open(folder.path(), at(9)).unwrap());
+        let first = open(folder.path(), at(0)).unwrap();
+        let before = current(&first, at(0));
+        let later = open(folder.path(), at(9)).unwrap();
         assert_eq!(first.root.der(), later.root.der());
-        assert_ne!(first.intermediate.der(), later.intermediate.der());
-        assert!(later.intermediate.is_issued_by(&later.root));
+        assert_ne!(before, current(&later, at(9)));
+        assert!(later.current(at(9)).unwrap().certificate.is_issued_by(&later.root));
         assert!(matches!(open(folder.path(), at(20)), Err(AuthorityError::RootExpired { .. })));
+    }
+
+    #[test]
+    fn a_ca_that_runs_for_years_replaces_its_intermediate_by_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = open(folder.path(), at(0)).unwrap();
+        let before = current(&authority, at(0));
+        assert_eq!(current(&authority, at(9)), before);
+        let end = at(9) + SignedDuration::from_hours(200 * 24);
+        assert_ne!(current(&authority, end), before);
     }
 
     #[test]
     fn a_root_whose_key_is_gone_is_an_error_and_stays() {
         let folder = tempfile::tempdir().unwrap();
         let root = open(folder.path(), at(0)).unwrap().root.to_pem().unwrap();
-        fs::remove_file(folder.path().join(ROOT)).unwrap();
+        fs::remove_file(folder.path().join(roots::ROOT)).unwrap();
         assert!(matches!(open(folder.path(), at(0)), Err(AuthorityError::RootKeyMissing { .. })));
-        assert_eq!(fs::read_to_string(folder.path().join(ROOT_PUBLIC)).unwrap(), root);
+        assert_eq!(fs::read_to_string(folder.path().join(roots::ROOT_PUBLIC)).unwrap(), root);
+    }
+
+    #[test]
+    fn a_rotation_is_noticed_while_it_runs_and_old_chains_keep_their_alternates() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = open(folder.path(), at(0)).unwrap();
+        let names = [San::Dns("localhost".to_owned())];
+        let (before, _) =
+            authority.server_certificate(&names, SignedDuration::from_hours(24), at(0)).unwrap();
+        let rotated = rotate_intermediate(folder.path(), at(0)).unwrap();
+        let (after, _) = authority.server_certificate(&names, SignedDuration::from_hours(24), at(0)).unwrap();
+        assert_eq!(after[1].der(), rotated.der());
+        assert_ne!(before[1].der(), rotated.der());
+        for chain in [&before, &after] {
+            assert!(chain[0].is_issued_by(&chain[1]) && chain[1].is_issued_by(authority.root()));
+            let crossed = authority.alternate_of(&chain[0]).unwrap();
+            assert!(chain[0].is_issued_by(&crossed) && crossed.is_issued_by(authority.alternate_root()));
+        }
+        let again = Authority::open(folder.path(), "Test", &[], at(0));
+        assert!(again.unwrap().alternate_of(&before[0]).is_some(), "after a restart, too");
+    }
+
+    #[test]
+    fn a_rotation_that_was_killed_between_its_two_writes_is_as_if_it_had_not_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let authority = open(folder.path(), at(0)).unwrap();
+        let current = authority.current(at(0)).unwrap();
+        current.write(&folder.path().join(format!("intermediate-{}.key.pem", current.mark()))).unwrap();
+        fs::write(folder.path().join("intermediate.key.new"), "half").unwrap();
+        let again = open(folder.path(), at(0)).unwrap();
+        assert_eq!(again.current(at(0)).unwrap().certificate.der(), current.certificate.der());
+        let rotated = rotate_intermediate(folder.path(), at(0)).unwrap();
+        assert_eq!(again.current(at(0)).unwrap().certificate.der(), rotated.der());
+    }
+
+    #[test]
+    fn a_constrained_root_permits_what_it_was_founded_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let permitted = [San::Dns("internal".to_owned()), San::Ip("127.0.0.1".parse().unwrap())];
+        let authority = Authority::open(folder.path(), "Test", &permitted, at(0)).unwrap();
+        assert_eq!(authority.root().permitted_names().unwrap(), permitted);
+        assert_eq!(authority.current(at(0)).unwrap().certificate.permitted_names().unwrap(), permitted);
+        for (name, expected) in [
+            ("internal", true),
+            ("a.internal", true),
+            ("*.a.internal", true),
+            ("eternal", false),
+            ("127.0.0.1", true),
+            ("127.0.0.2", false),
+        ] {
+            assert_eq!(authority.permits(&Identifier::from_host(name)), expected, "{name}");
+        }
+        let reopened = Authority::open(folder.path(), "Test", &[], at(0)).unwrap();
+        assert!(!reopened.permits(&Identifier::from_host("eternal")), "what a root permits is in the root");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use http::StatusCode;
 
 use super::context::{Context, missing};
+use super::ordering::check_identifier;
 use super::orders::AuthorizationEvent;
 use super::records::{AuthorizationId, AuthorizationRecord, AuthorizationState, Record};
 use super::reply::{Handled, Refusal, Reply, refuse};
@@ -11,9 +12,51 @@ use super::resource::Resource;
 use crate::problem::ProblemType;
 use crate::wire::{
     Authorization, AuthorizationStatus, AuthorizationUpdate, Challenge, ChallengeStatus, ChallengeType,
+    NewAuthorization,
 };
 
 impl Context<'_> {
+    /// Authorizes a name before there is an order for it (section 7.4.1). A proof that holds is given again.
+    pub(super) fn new_authorization(&mut self, verified: &Verified) -> Handled {
+        let account = verified.account()?.clone();
+        let request: NewAuthorization = verified.json()?;
+        let identifier = check_identifier(&request.identifier, self.authority)?;
+        if identifier.is_wildcard() {
+            let detail = format!("{identifier} is a wildcard, which only an order can ask for");
+            return refuse(ProblemType::RejectedIdentifier, detail);
+        }
+        let known = self.objects().latest_authorization(&account.id, &identifier);
+        let known = known.filter(|known| match known.status(self.now) {
+            AuthorizationStatus::Pending | AuthorizationStatus::Valid => true,
+            AuthorizationStatus::Invalid
+            | AuthorizationStatus::Deactivated
+            | AuthorizationStatus::Expired
+            | AuthorizationStatus::Revoked => false,
+        });
+        let record = match known.cloned() {
+            Some(known) => known,
+            None => {
+                self.check_failures(&account, std::slice::from_ref(&identifier))?;
+                let record = self.draft_authorization(&account, &identifier);
+                self.commit(vec![Record::Authorization(record.clone())])?;
+                record
+            }
+        };
+        let url = self.url(&Resource::Authorization(record.id.clone()));
+        Ok(Reply::json(StatusCode::CREATED, &self.authorization_object(&record)).at(&url))
+    }
+
+    fn authorization_object(&self, record: &AuthorizationRecord) -> Authorization {
+        let challenges = record.challenges();
+        Authorization {
+            identifier: record.identifier.without_star(),
+            status: record.status(self.now),
+            expires: Some(record.expires),
+            challenges: challenges.iter().map(|kind| self.challenge_object(record, kind)).collect(),
+            wildcard: record.identifier.is_wildcard(),
+        }
+    }
+
     /// Reads an authorization, or gives it up (section 7.5.2).
     pub(super) fn read_authorization(&mut self, id: &AuthorizationId, verified: &Verified) -> Handled {
         let mut record = self.authorization(id, verified.account()?)?;
@@ -26,14 +69,7 @@ impl Context<'_> {
             record = record.step(AuthorizationEvent::Deactivated, self.now);
             self.commit(vec![Record::Authorization(record.clone())])?;
         }
-        let challenges = record.challenges();
-        let object = Authorization {
-            identifier: record.identifier.without_star(),
-            status: record.status(self.now),
-            expires: Some(record.expires),
-            challenges: challenges.iter().map(|kind| self.challenge_object(&record, kind)).collect(),
-            wildcard: record.identifier.is_wildcard(),
-        };
+        let object = self.authorization_object(&record);
         Ok(hinted(Reply::json(StatusCode::OK, &object), &record))
     }
 

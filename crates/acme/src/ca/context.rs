@@ -1,5 +1,7 @@
 //! What handlers work with: the objects, the rules, the time, and the work they leave to be done.
 
+use std::path::Path;
+
 use http::StatusCode;
 use jiff::Timestamp;
 
@@ -18,6 +20,8 @@ use crate::problem::ProblemType;
 #[derive(Debug)]
 pub(super) struct Context<'a> {
     pub(super) settings: &'a CaSettings,
+    /// The folder of the CA.
+    pub(super) state: &'a Path,
     pub(super) base: &'a BaseUrl,
     pub(super) authority: &'a Authority,
     pub(super) ledger: &'a mut Ledger,

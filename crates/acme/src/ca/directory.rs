@@ -1,13 +1,15 @@
 //! Requests to responses: which resource, which method, and what every answer carries (RFC 8555 sections 6 and 7.1).
 
 use http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use jamul_pki::Certificate;
 
 use super::context::Context;
 use super::nonces::Nonces;
+use super::profiles::Profile;
 use super::reply::{Handled, Reply, refuse_with};
 use super::request::Verified;
 use super::resource::{BaseUrl, Resource};
-use super::settings::Registration;
+use super::settings::{CaaPolicy, Registration};
 use crate::problem::ProblemType;
 use crate::wire::{Directory, Meta};
 
@@ -37,9 +39,13 @@ fn dispatch(
         let detail = format!("there is nothing at {}; begin at /directory", request.uri().path());
         return refuse_with(StatusCode::NOT_FOUND, ProblemType::Malformed, detail);
     };
-    match (readable(resource), request.method()) {
-        (Some(read), &Method::GET) => Ok(read(context, StatusCode::NO_CONTENT)),
-        (Some(read), &Method::HEAD) => Ok(read(context, StatusCode::OK)),
+    let status = match *request.method() {
+        Method::HEAD => StatusCode::OK,
+        // Section 7.2 tells the two apart for nonces.
+        _ => StatusCode::NO_CONTENT,
+    };
+    match (context.read(resource, status), request.method()) {
+        (Some(answer), &(Method::GET | Method::HEAD)) => answer,
         (None, &Method::POST) => {
             let verified = Verified::check(request, resource, context.base, context.objects(), nonces)?;
             context.post(resource, &verified)
@@ -49,35 +55,40 @@ fn dispatch(
     }
 }
 
-/// How to read the few resources that need no signature. The status is the one of a nonce: section 7.2 tells GET and
-/// HEAD apart there.
-fn readable(resource: &Resource) -> Option<fn(&Context<'_>, StatusCode) -> Reply> {
-    match resource {
-        Resource::Directory => Some(|context, _| Reply::json(StatusCode::OK, &context.directory())),
-        Resource::Root => Some(|context, _| {
-            Reply::text("application/x-pem-file", &context.authority.root().to_pem().unwrap_or_default())
-        }),
-        Resource::NewNonce => Some(|_, status| Reply::empty(status)),
-        Resource::NewAccount
-        | Resource::NewOrder
-        | Resource::RevokeCert
-        | Resource::KeyChange
-        | Resource::Account(_)
-        | Resource::Orders(..)
-        | Resource::Order(_)
-        | Resource::Finalize(_)
-        | Resource::Certificate(_)
-        | Resource::Authorization(_)
-        | Resource::Challenge(..) => None,
-    }
-}
-
 fn refuse_method(method: &Method, allowed: &str) -> Handled {
     let detail = format!("{method} is not possible here; use {allowed}");
     refuse_with(StatusCode::METHOD_NOT_ALLOWED, ProblemType::Malformed, detail)
 }
 
 impl Context<'_> {
+    /// The few resources that need no signature; `None` for the others.
+    fn read(&self, resource: &Resource, nonce_status: StatusCode) -> Option<Handled> {
+        let pem = |root: &Certificate| {
+            Ok(Reply::text("application/x-pem-file", &root.to_pem().unwrap_or_default()))
+        };
+        Some(match resource {
+            Resource::Directory => Ok(Reply::json(StatusCode::OK, &self.directory())),
+            Resource::Root => pem(self.authority.root()),
+            Resource::AlternateRoot => pem(self.authority.alternate_root()),
+            Resource::NewNonce => Ok(Reply::empty(nonce_status)),
+            Resource::RenewalInfo(id) => self.renewal_info(id),
+            Resource::RevocationList(mark) => self.revocation_list(mark),
+            Resource::NewAccount
+            | Resource::NewOrder
+            | Resource::NewAuthz
+            | Resource::RevokeCert
+            | Resource::KeyChange
+            | Resource::Account(_)
+            | Resource::Orders(..)
+            | Resource::Order(_)
+            | Resource::Finalize(_)
+            | Resource::Certificate(_)
+            | Resource::AlternateCertificate(_)
+            | Resource::Authorization(_)
+            | Resource::Challenge(..) => return None,
+        })
+    }
+
     fn post(&mut self, resource: &Resource, verified: &Verified) -> Handled {
         match resource {
             Resource::NewAccount => self.new_account(verified),
@@ -85,15 +96,20 @@ impl Context<'_> {
             Resource::Orders(id, from) => self.orders(id, *from, verified),
             Resource::KeyChange => self.change_key(verified),
             Resource::NewOrder => self.new_order(verified),
+            Resource::NewAuthz => self.new_authorization(verified),
             Resource::Order(id) => self.read_order(id, verified),
             Resource::Finalize(id) => self.finalize(id, verified),
             Resource::Certificate(id) => self.read_certificate(id, verified),
+            Resource::AlternateCertificate(id) => self.read_alternate_certificate(id, verified),
             Resource::Authorization(id) => self.read_authorization(id, verified),
             Resource::Challenge(id, kind) => self.challenge(id, kind, verified),
             Resource::RevokeCert => self.revoke(verified),
-            Resource::Directory | Resource::Root | Resource::NewNonce => {
-                refuse_method(&Method::POST, "GET or HEAD")
-            }
+            Resource::Directory
+            | Resource::Root
+            | Resource::AlternateRoot
+            | Resource::RevocationList(_)
+            | Resource::RenewalInfo(_)
+            | Resource::NewNonce => refuse_method(&Method::POST, "GET or HEAD"),
         }
     }
 
@@ -104,12 +120,18 @@ impl Context<'_> {
             new_order: self.url(&Resource::NewOrder),
             revoke_cert: self.url(&Resource::RevokeCert),
             key_change: Some(self.url(&Resource::KeyChange)),
-            renewal_info: None,
+            new_authz: Some(self.url(&Resource::NewAuthz)),
+            renewal_info: Some(self.url(&Resource::RenewalInfo(String::new()))),
             meta: Meta {
                 external_account_required: match self.settings.registration {
                     Registration::Open => false,
-                    Registration::Bound(_) => true,
+                    Registration::Bound => true,
                 },
+                caa_identities: match &self.settings.caa {
+                    CaaPolicy::Ignored => Vec::new(),
+                    CaaPolicy::Heeded { identities } => identities.clone(),
+                },
+                profiles: Profile::described(self.settings),
                 ..Meta::default()
             },
         }

@@ -4,13 +4,15 @@ use jamul_pki::{Certificate, Csr};
 use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use super::authority::{Authority, AuthorityError};
+use super::authority::{self, Authority, AuthorityError, Leaf};
 use super::journal::JournalError;
 use super::ledger::Ledger;
 use super::records::{CertificateRecord, OrderId, OrderPhase, OrderRecord, Record};
+use super::resource::{BaseUrl, Resource};
 use super::settings::CaSettings;
 use crate::encoding;
 use crate::problem::{Problem, ProblemType};
+use crate::wire::renewal_identifier;
 
 /// Makes the certificate of a processing order. Another order is left alone, so doing it twice issues once.
 ///
@@ -21,7 +23,7 @@ use crate::problem::{Problem, ProblemType};
 pub(super) fn issue(
     ledger: &mut Ledger,
     authority: &Authority,
-    settings: &CaSettings,
+    rules: &Rules<'_>,
     order: &OrderId,
     now: Timestamp,
 ) -> Result<(), JournalError> {
@@ -30,7 +32,7 @@ pub(super) fn issue(
         OrderPhase::Processing { csr } => csr.clone(),
         OrderPhase::Open | OrderPhase::Issued | OrderPhase::Failed(_) => return Ok(()),
     };
-    let records = match chain(&csr, &order, authority, settings, now) {
+    let records = match chain(&csr, &order, authority, rules, ledger, now) {
         Ok(chain) => match certificate_record(&chain, &order) {
             Some(certificate) => vec![
                 Record::Certificate(certificate),
@@ -46,18 +48,54 @@ pub(super) fn issue(
     ledger.commit(records, now)
 }
 
+/// Gives up a processing order for a reason that its client is to see.
+///
+/// # Errors
+/// [`JournalError`]; nothing has changed then.
+pub(super) fn refuse(
+    ledger: &mut Ledger,
+    order: &OrderId,
+    problem: Problem,
+    now: Timestamp,
+) -> Result<(), JournalError> {
+    let Some(order) = ledger.objects().order(order).cloned() else { return Ok(()) };
+    match &order.phase {
+        OrderPhase::Processing { .. } => {
+            let phase = OrderPhase::Failed(Box::new(problem));
+            ledger.commit(vec![Record::Order(OrderRecord { phase, ..order })], now)
+        }
+        OrderPhase::Open | OrderPhase::Issued | OrderPhase::Failed(_) => Ok(()),
+    }
+}
+
+/// What a certificate has to follow.
+#[derive(Debug)]
+pub(super) struct Rules<'a> {
+    pub(super) settings: &'a CaSettings,
+    pub(super) base: &'a BaseUrl,
+}
+
 fn chain(
     csr: &str,
     order: &OrderRecord,
     authority: &Authority,
-    settings: &CaSettings,
+    rules: &Rules<'_>,
+    ledger: &Ledger,
     now: Timestamp,
 ) -> Result<Vec<Certificate>, AuthorityError> {
     let der = encoding::decode(csr).map_err(|_| AuthorityError::StoredRequest)?;
     let csr = Csr::from_der(&der).map_err(|_| AuthorityError::StoredRequest)?;
     let begin = order.validity.not_before.unwrap_or(now);
-    let end = order.validity.not_after.unwrap_or(begin + settings.validity);
-    authority.issue(&csr, &order.identifiers, begin, end)
+    let end = order.validity.not_after.unwrap_or(begin + order.profile.validity(rules.settings));
+    let leaf = Leaf {
+        public_key: csr.public_key(),
+        sans: authority::sans(&order.identifiers),
+        not_before: begin,
+        not_after: end,
+    };
+    let is_taken = |serial: &[u8]| ledger.objects().has_serial(serial);
+    let crl = |mark: &str| rules.base.of(&Resource::RevocationList(mark.to_owned()));
+    authority.issue(&leaf, &is_taken, Some(&crl), now)
 }
 
 fn certificate_record(chain: &[Certificate], order: &OrderRecord) -> Option<CertificateRecord> {
@@ -68,6 +106,8 @@ fn certificate_record(chain: &[Certificate], order: &OrderRecord) -> Option<Cert
         identifiers: order.identifiers.clone(),
         chain: Certificate::chain_to_pem(chain).ok()?,
         fingerprint: fingerprint(leaf.der()),
+        renewal: renewal_identifier(leaf).unwrap_or_default(),
+        serial: leaf.serial_hex(),
         not_after: leaf.not_after(),
         revoked: None,
     })

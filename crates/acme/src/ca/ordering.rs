@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 
 use http::StatusCode;
+use jamul_pki::Certificate;
 use jiff::SignedDuration;
 
+use super::authority::Authority;
 use super::context::{Context, missing, owned};
-use super::issuing;
+use super::issuing::{self, Rules};
 use super::names;
 use super::orders::Standing;
+use super::profiles::Profile;
 use super::random;
 use super::records::{
     AccountRecord, AuthorizationId, AuthorizationRecord, AuthorizationState, OrderId, OrderPhase,
-    OrderRecord, Record, RequestedValidity,
+    OrderRecord, PENDING_AUTHORIZATION_LIFETIME, Record, RequestedValidity,
 };
 use super::reply::{Handled, Refusal, Reply, internal, refuse};
 use super::request::Verified;
@@ -27,13 +30,14 @@ impl Context<'_> {
     pub(super) fn new_order(&mut self, verified: &Verified) -> Handled {
         let account = verified.account()?.clone();
         let request: NewOrder = verified.json()?;
-        if let Some(profile) = &request.profile {
-            let detail = format!("there is no profile {profile:?}; this CA has none, leave it out");
-            return refuse(ProblemType::InvalidProfile, detail);
+        let profile = Profile::choose(request.profile.as_deref())?;
+        let identifiers = check_identifiers(&request.identifiers, self.authority)?;
+        let validity = self.check_validity(&request, profile)?;
+        if let Some(renewal) = &request.replaces {
+            self.check_replaced(renewal, &account, &identifiers)?;
         }
-        let identifiers = check_identifiers(&request.identifiers)?;
-        let validity = self.check_validity(&request)?;
-        let (order, authorizations) = self.draft(&account, identifiers, validity);
+        let wanted = Wanted { identifiers, validity, profile, replaces: request.replaces };
+        let (order, authorizations) = self.draft(&account, wanted);
         if let Some(same) = self.objects().same_open_order(&order, self.now) {
             return Ok(self.order_reply(StatusCode::CREATED, same));
         }
@@ -42,6 +46,7 @@ impl Context<'_> {
                 format!("the account has {MOST_OPEN_ORDERS} open orders; finalize them or let them expire");
             return refuse(ProblemType::RateLimited, detail);
         }
+        self.check_limits(&account, &order)?;
         let mut records: Vec<Record> = authorizations.into_iter().map(Record::Authorization).collect();
         records.push(Record::Order(order.clone()));
         self.commit(records)?;
@@ -72,7 +77,8 @@ impl Context<'_> {
         match self.settings.finalization {
             Finalization::Asynchronous => self.jobs.add_issuing(order.id.clone()),
             Finalization::Synchronous => {
-                issuing::issue(self.ledger, self.authority, self.settings, &order.id, self.now)
+                let rules = Rules { settings: self.settings, base: self.base };
+                issuing::issue(self.ledger, self.authority, &rules, &order.id, self.now)
                     .map_err(|error| internal(&error))?;
             }
         }
@@ -85,19 +91,28 @@ impl Context<'_> {
         match self.objects().certificate(id) {
             Some(record) => {
                 let record = owned(record, &record.account, account)?;
-                Ok(Reply::text("application/pem-certificate-chain", &record.chain))
+                let alternate = self.url(&Resource::AlternateCertificate(id.clone()));
+                Ok(Reply::text(PEM_CHAIN, &record.chain).linked(&alternate, "alternate"))
             }
             None => missing("certificate"),
         }
     }
 
+    /// The certificate with the intermediate that the alternate root signed (section 7.4.2).
+    pub(super) fn read_alternate_certificate(&self, id: &OrderId, verified: &Verified) -> Handled {
+        let account = verified.account()?;
+        verified.is_post_as_get()?;
+        let Some(record) = self.objects().certificate(id) else { return missing("certificate") };
+        let record = owned(record, &record.account, account)?;
+        let leaf = Certificate::from_pem(&record.chain).map_err(|error| internal(&error))?;
+        let Some(crossed) = self.authority.alternate_of(&leaf) else { return missing("alternate chain") };
+        let chain = Certificate::chain_to_pem(&[leaf, crossed]).map_err(|error| internal(&error))?;
+        Ok(Reply::text(PEM_CHAIN, &chain))
+    }
+
     /// The order and the authorizations it needs that do not exist yet.
-    fn draft(
-        &self,
-        account: &AccountRecord,
-        identifiers: Vec<Identifier>,
-        validity: RequestedValidity,
-    ) -> (OrderRecord, Vec<AuthorizationRecord>) {
+    fn draft(&self, account: &AccountRecord, wanted: Wanted) -> (OrderRecord, Vec<AuthorizationRecord>) {
+        let Wanted { identifiers, validity, profile, replaces } = wanted;
         let mut new = Vec::new();
         let mut authorizations = Vec::new();
         for identifier in &identifiers {
@@ -105,14 +120,7 @@ impl Context<'_> {
                 authorizations.push(id);
                 continue;
             }
-            let authorization = AuthorizationRecord {
-                id: AuthorizationId::random(),
-                account: account.id.clone(),
-                identifier: identifier.clone(),
-                token: random::token(),
-                expires: self.now + PENDING_AUTHORIZATION_LIFETIME,
-                state: AuthorizationState::Pending,
-            };
+            let authorization = self.draft_authorization(account, identifier);
             authorizations.push(authorization.id.clone());
             new.push(authorization);
         }
@@ -122,6 +130,8 @@ impl Context<'_> {
             identifiers,
             authorizations,
             validity,
+            profile,
+            replaces,
             created: self.now,
             expires: self.now + ORDER_LIFETIME,
             phase: OrderPhase::Open,
@@ -129,8 +139,24 @@ impl Context<'_> {
         (order, new)
     }
 
+    /// A new authorization that waits for its proof.
+    pub(super) fn draft_authorization(
+        &self,
+        account: &AccountRecord,
+        identifier: &Identifier,
+    ) -> AuthorizationRecord {
+        AuthorizationRecord {
+            id: AuthorizationId::random(),
+            account: account.id.clone(),
+            identifier: identifier.clone(),
+            token: random::token(),
+            expires: self.now + PENDING_AUTHORIZATION_LIFETIME,
+            state: AuthorizationState::Pending,
+        }
+    }
+
     /// A proof that holds as long as the order would.
-    fn reusable_authorization(
+    pub(super) fn reusable_authorization(
         &self,
         account: &AccountRecord,
         identifier: &Identifier,
@@ -141,10 +167,11 @@ impl Context<'_> {
     }
 
     /// What the client wants of the validity, cut to what the CA allows.
-    fn check_validity(&self, request: &NewOrder) -> Result<RequestedValidity, Refusal> {
+    fn check_validity(&self, request: &NewOrder, profile: Profile) -> Result<RequestedValidity, Refusal> {
+        let longest = profile.validity(self.settings);
         let not_before = request.not_before;
         if let Some(begin) = not_before
-            && (begin < self.now - MOST_BACKDATING || begin > self.now + self.settings.validity)
+            && (begin < self.now - MOST_BACKDATING || begin > self.now + longest)
         {
             let detail = format!("notBefore {begin} is in the past, or later than any certificate made now");
             return refuse(ProblemType::Malformed, detail);
@@ -158,7 +185,7 @@ impl Context<'_> {
                 format!("notAfter {end} is not after {}", begin.max(self.now)),
             );
         }
-        let latest = begin + self.settings.validity;
+        let latest = begin + longest;
         Ok(RequestedValidity { not_before, not_after: request.not_after.map(|end| end.min(latest)) })
     }
 
@@ -181,8 +208,8 @@ impl Context<'_> {
             identifiers: order.identifiers.clone(),
             not_before: order.validity.not_before,
             not_after: order.validity.not_after,
-            profile: None,
-            replaces: None,
+            profile: Some(order.profile.name().to_owned()),
+            replaces: order.replaces.clone(),
             error: match standing {
                 Standing::Invalid(problem) => Some(problem.clone()),
                 Standing::Pending | Standing::Ready | Standing::Processing | Standing::Valid => None,
@@ -194,8 +221,22 @@ impl Context<'_> {
     }
 }
 
+/// The name in its only spelling, if the CA issues for it and its root can vouch for it.
+pub(super) fn check_identifier(
+    identifier: &Identifier,
+    authority: &Authority,
+) -> Result<Identifier, Problem> {
+    let identifier = names::check(identifier)?;
+    if !authority.permits(&identifier) {
+        let detail =
+            format!("the root of this CA is constrained, and {identifier} is outside of what it permits");
+        return Err(Problem::new(ProblemType::RejectedIdentifier, detail));
+    }
+    Ok(identifier)
+}
+
 /// The names in one spelling, sorted, without duplicates; or a problem that tells of every bad one.
-fn check_identifiers(identifiers: &[Identifier]) -> Result<Vec<Identifier>, Refusal> {
+fn check_identifiers(identifiers: &[Identifier], authority: &Authority) -> Result<Vec<Identifier>, Refusal> {
     if identifiers.is_empty() || identifiers.len() > MOST_IDENTIFIERS {
         let detail = format!("an order has 1 to {MOST_IDENTIFIERS} identifiers, not {}", identifiers.len());
         return refuse(ProblemType::Malformed, detail);
@@ -203,7 +244,7 @@ fn check_identifiers(identifiers: &[Identifier]) -> Result<Vec<Identifier>, Refu
     let mut good = BTreeSet::new();
     let mut problems = Vec::new();
     for identifier in identifiers {
-        match names::check(identifier) {
+        match check_identifier(identifier, authority) {
             Ok(identifier) => {
                 good.insert(identifier);
             }
@@ -226,11 +267,18 @@ fn check_identifiers(identifiers: &[Identifier]) -> Result<Vec<Identifier>, Refu
     }
 }
 
+/// What an order is for, checked.
+struct Wanted {
+    identifiers: Vec<Identifier>,
+    validity: RequestedValidity,
+    profile: Profile,
+    replaces: Option<String>,
+}
+
+const PEM_CHAIN: &str = "application/pem-certificate-chain";
+
 /// A client has this long to prove all names and to finalize.
 const ORDER_LIFETIME: SignedDuration = SignedDuration::from_hours(24);
-
-/// A client has this long to prove one name.
-const PENDING_AUTHORIZATION_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
 
 /// How far a client's clock may be behind.
 const MOST_BACKDATING: SignedDuration = SignedDuration::from_hours(1);

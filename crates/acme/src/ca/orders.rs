@@ -81,6 +81,17 @@ impl AuthorizationRecord {
         }
     }
 
+    /// How it was proved.
+    pub(super) fn method(&self) -> Option<&ChallengeType> {
+        match &self.state {
+            AuthorizationState::Valid { method, .. } => Some(method),
+            AuthorizationState::Pending
+            | AuthorizationState::Validating(_)
+            | AuthorizationState::Invalid { .. }
+            | AuthorizationState::Deactivated => None,
+        }
+    }
+
     /// The challenges to show: all that are offered while it is open, the one that decided it afterwards.
     pub(super) fn challenges(&self) -> Vec<ChallengeType> {
         match &self.state {
@@ -184,6 +195,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::ca::profiles::Profile;
     use crate::ca::records::{AccountId, AuthorizationId, OrderId, RequestedValidity};
 
     fn at(hours: i64) -> Timestamp {
@@ -214,6 +226,8 @@ mod tests {
             identifiers: Vec::new(),
             authorizations: Vec::new(),
             validity: RequestedValidity::default(),
+            profile: Profile::default(),
+            replaces: None,
             created: at(0),
             expires: at(24),
             phase: OrderPhase::Open,

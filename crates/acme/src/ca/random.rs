@@ -7,6 +7,11 @@ pub(super) fn token() -> String {
     encoding::encode(bytes::<16>())
 }
 
+/// 256 bits of randomness as base64url: a shared key.
+pub(super) fn secret() -> String {
+    encoding::encode(bytes::<32>())
+}
+
 /// The identifier of an object: lower-case hexadecimal, so that URLs are easy to read and to select.
 pub(super) fn identifier() -> String {
     bytes::<10>().iter().map(|byte| format!("{byte:02x}")).collect()

@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::profiles::Profile;
 use super::random;
 use crate::jose::Jwk;
 use crate::problem::Problem;
@@ -81,6 +82,11 @@ pub(super) struct OrderRecord {
     /// In the order of `identifiers`.
     pub(super) authorizations: Vec<AuthorizationId>,
     pub(super) validity: RequestedValidity,
+    #[serde(default)]
+    pub(super) profile: Profile,
+    /// The certificate that it renews (RFC 9773 section 5).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) replaces: Option<String>,
     pub(super) created: Timestamp,
     pub(super) expires: Timestamp,
     pub(super) phase: OrderPhase,
@@ -126,6 +132,16 @@ pub(super) struct AuthorizationRecord {
     pub(super) state: AuthorizationState,
 }
 
+impl AuthorizationRecord {
+    /// When it was made; of one that is not valid.
+    pub(super) fn created(&self) -> Timestamp {
+        self.expires - PENDING_AUTHORIZATION_LIFETIME
+    }
+}
+
+/// A client has this long to prove one name.
+pub(super) const PENDING_AUTHORIZATION_LIFETIME: SignedDuration = SignedDuration::from_hours(1);
+
 /// How far an authorization is, as far as it does not follow from the time.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -154,6 +170,12 @@ pub(super) struct CertificateRecord {
     pub(super) chain: String,
     /// base64url of the SHA-256 of the leaf's DER.
     pub(super) fingerprint: String,
+    /// What it is called in renewal information; empty in records of older versions.
+    #[serde(default)]
+    pub(super) renewal: String,
+    /// Hexadecimal; empty in records of older versions.
+    #[serde(default)]
+    pub(super) serial: String,
     pub(super) not_after: Timestamp,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) revoked: Option<Revocation>,

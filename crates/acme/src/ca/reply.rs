@@ -31,6 +31,11 @@ impl Reply {
         Self::empty(status).with_body("application/json", to_json(object))
     }
 
+    /// An answer with octets of a media type.
+    pub(super) fn binary(content_type: &'static str, octets: Vec<u8>) -> Self {
+        Self::empty(StatusCode::OK).with_body(content_type, octets)
+    }
+
     /// An answer with text of a media type.
     pub(super) fn text(content_type: &'static str, text: &str) -> Self {
         Self::empty(StatusCode::OK).with_body(content_type, text.as_bytes().to_vec())
@@ -39,6 +44,9 @@ impl Reply {
     /// A refusal.
     pub(super) fn problem(problem: &Problem) -> Self {
         let reply = Self::empty(problem.status()).with_body(problem::CONTENT_TYPE, to_json(problem));
+        if let Some(wait) = problem.retry_after {
+            return reply.with(header::RETRY_AFTER, &wait.as_secs().max(1).to_string());
+        }
         match problem.status() {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::INTERNAL_SERVER_ERROR => {
                 reply.with(header::RETRY_AFTER, LATER)

@@ -14,14 +14,23 @@ pub(super) enum Resource {
     NewNonce,
     NewAccount,
     NewOrder,
+    NewAuthz,
     RevokeCert,
     KeyChange,
+    /// The root that the alternate chains end at, not part of ACME either.
+    AlternateRoot,
+    /// The list of what the intermediate with this mark signed and was revoked.
+    RevocationList(String),
+    /// When to renew the certificate with this identifier (RFC 9773); empty: where all of them are.
+    RenewalInfo(String),
     Account(AccountId),
     /// The orders of an account from this position on.
     Orders(AccountId, usize),
     Order(OrderId),
     Finalize(OrderId),
     Certificate(OrderId),
+    /// The same certificate with the chain to the alternate root.
+    AlternateCertificate(OrderId),
     Authorization(AuthorizationId),
     Challenge(AuthorizationId, ChallengeType),
 }
@@ -34,6 +43,10 @@ impl Resource {
         let resource = match segments.as_slice() {
             ["directory"] => Self::Directory,
             ["root.pem"] => Self::Root,
+            ["root-alternate.pem"] => Self::AlternateRoot,
+            ["crl", file] => Self::RevocationList(file.strip_suffix(".crl")?.to_owned()),
+            ["acme", "renewal-info", id] => Self::RenewalInfo((*id).to_owned()),
+            ["acme", "new-authz"] => Self::NewAuthz,
             ["acme", "new-nonce"] => Self::NewNonce,
             ["acme", "new-account"] => Self::NewAccount,
             ["acme", "new-order"] => Self::NewOrder,
@@ -47,6 +60,7 @@ impl Resource {
             ["acme", "order", id] => Self::Order(OrderId::from_url(id)),
             ["acme", "order", id, "finalize"] => Self::Finalize(OrderId::from_url(id)),
             ["acme", "certificate", id] => Self::Certificate(OrderId::from_url(id)),
+            ["acme", "certificate", id, "alternate"] => Self::AlternateCertificate(OrderId::from_url(id)),
             ["acme", "authorization", id] => Self::Authorization(AuthorizationId::from_url(id)),
             ["acme", "challenge", id, kind] => {
                 Self::Challenge(AuthorizationId::from_url(id), ChallengeType::from((*kind).to_owned()))
@@ -62,6 +76,11 @@ impl fmt::Display for Resource {
         match self {
             Self::Directory => f.write_str("/directory"),
             Self::Root => f.write_str("/root.pem"),
+            Self::AlternateRoot => f.write_str("/root-alternate.pem"),
+            Self::RevocationList(mark) => write!(f, "/crl/{mark}.crl"),
+            Self::RenewalInfo(id) if id.is_empty() => f.write_str("/acme/renewal-info"),
+            Self::RenewalInfo(id) => write!(f, "/acme/renewal-info/{id}"),
+            Self::NewAuthz => f.write_str("/acme/new-authz"),
             Self::NewNonce => f.write_str("/acme/new-nonce"),
             Self::NewAccount => f.write_str("/acme/new-account"),
             Self::NewOrder => f.write_str("/acme/new-order"),
@@ -73,6 +92,7 @@ impl fmt::Display for Resource {
             Self::Order(id) => write!(f, "/acme/order/{id}"),
             Self::Finalize(id) => write!(f, "/acme/order/{id}/finalize"),
             Self::Certificate(id) => write!(f, "/acme/certificate/{id}"),
+            Self::AlternateCertificate(id) => write!(f, "/acme/certificate/{id}/alternate"),
             Self::Authorization(id) => write!(f, "/acme/authorization/{id}"),
             Self::Challenge(id, kind) => write!(f, "/acme/challenge/{id}/{kind}"),
         }
@@ -136,6 +156,11 @@ mod tests {
             Resource::Account(account.clone()),
             Resource::Orders(account.clone(), 0),
             Resource::Orders(account, 200),
+            Resource::NewAuthz,
+            Resource::AlternateRoot,
+            Resource::RevocationList("ab12".to_owned()),
+            Resource::RenewalInfo("a.b".to_owned()),
+            Resource::AlternateCertificate(order.clone()),
             Resource::Order(order.clone()),
             Resource::Finalize(order.clone()),
             Resource::Certificate(order),

@@ -1,12 +1,14 @@
 //! Revocation (RFC 8555 section 7.6).
 
 use http::StatusCode;
-use jamul_pki::Certificate;
+use jamul_pki::{Certificate, RevocationListTemplate};
+use jiff::SignedDuration;
 
+use super::authority;
 use super::context::{Context, missing};
 use super::issuing::fingerprint;
 use super::records::{AccountRecord, CertificateRecord, Record, Revocation};
-use super::reply::{Handled, Refusal, Reply, refuse};
+use super::reply::{Handled, Refusal, Reply, internal, refuse};
 use super::request::{Signer, Verified};
 use crate::encoding;
 use crate::jose::Jwk;
@@ -41,6 +43,31 @@ impl Context<'_> {
         Ok(Reply::empty(StatusCode::OK))
     }
 
+    /// The list of what the intermediate with this mark issued and was revoked (RFC 5280 section 5).
+    pub(super) fn revocation_list(&self, mark: &str) -> Handled {
+        let Some(issuer) = self.authority.key_identifier(mark) else { return missing("list") };
+        let issuer = format!("{}.", encoding::encode(issuer));
+        let mut listed = Vec::new();
+        for (record, revocation) in self.objects().revoked() {
+            if !record.renewal.starts_with(&issuer) || record.not_after <= self.now {
+                continue;
+            }
+            let leaf = Certificate::from_pem(&record.chain).map_err(|error| internal(&error))?;
+            listed.push(authority::revoked(leaf.serial(), revocation.at, revocation.reason.code()));
+        }
+        let list = RevocationListTemplate {
+            // It grows with time, and no two lists are made within a millisecond that differ.
+            number: u64::try_from(self.now.as_millisecond()).unwrap_or(0),
+            this_update: self.now,
+            next_update: self.now + LIST_LIFETIME,
+            revoked: &listed,
+        };
+        match self.authority.revocation_list(mark, &list).map_err(|error| internal(&error))? {
+            Some(der) => Ok(Reply::binary("application/pkix-crl", der)),
+            None => missing("list"),
+        }
+    }
+
     fn may_revoke(&self, account: &AccountRecord, record: &CertificateRecord) -> bool {
         account.id == record.account
             || record.identifiers.iter().all(|identifier| {
@@ -67,3 +94,6 @@ fn check_reason(code: Option<u8>) -> Result<RevocationReason, Refusal> {
         }
     }
 }
+
+/// Who has a list may believe it this long.
+const LIST_LIFETIME: SignedDuration = SignedDuration::from_hours(24);

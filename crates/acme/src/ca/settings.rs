@@ -1,8 +1,7 @@
 //! What an operator decides about a CA.
 
+use jamul_pki::San;
 use jiff::SignedDuration;
-
-use crate::jose::ExternalBinding;
 
 /// The settings of a CA; they may change between two runs on the same state.
 #[derive(Clone, Debug)]
@@ -20,6 +19,13 @@ pub struct CaSettings {
     pub finalization: Finalization,
     /// Who may have an account.
     pub registration: Registration,
+    /// Whether CAA records are heeded.
+    pub caa: CaaPolicy,
+    /// How much one account may ask for.
+    pub limits: Option<RateLimits>,
+    /// The only names, with those below them, and addresses that the root shall be able to vouch for; none = no
+    /// constraint. Used when the root is made: one that exists keeps what it has.
+    pub permitted: Vec<San>,
 }
 
 impl CaSettings {
@@ -32,6 +38,9 @@ impl CaSettings {
             ports: ValidationPorts::default(),
             finalization: Finalization::Asynchronous,
             registration: Registration::Open,
+            caa: CaaPolicy::Ignored,
+            limits: None,
+            permitted: Vec::new(),
         }
     }
 }
@@ -61,10 +70,54 @@ pub enum Finalization {
 }
 
 /// Who may register an account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registration {
     /// Whoever reaches the CA.
     Open,
-    /// Holders of one of these keys (external account binding, RFC 8555 section 7.3.4).
-    Bound(Vec<ExternalBinding>),
+    /// Holders of a key that [`super::create_external_key`] made (external account binding, RFC 8555 section 7.3.4).
+    Bound,
+}
+
+/// Whether CAA records are heeded (RFC 8659).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CaaPolicy {
+    /// They are not looked at, as suits names that only a private network knows.
+    Ignored,
+    /// Before a name is proved and before a certificate is made.
+    Heeded {
+        /// The domains that stand for this CA in `issue` and `issuewild`.
+        identities: Vec<String>,
+    },
+}
+
+/// What one account may ask for, each within a time that slides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RateLimits {
+    /// New orders. Renewals by renewal information are free (RFC 9773 section 5).
+    pub orders: Quota,
+    /// Failed authorizations of one name.
+    pub failures: Quota,
+    /// Certificates for exactly the same names.
+    pub duplicates: Quota,
+}
+
+/// A number within a time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// How many.
+    pub count: usize,
+    /// In how long.
+    pub within: SignedDuration,
+}
+
+impl Default for RateLimits {
+    /// The numbers of a large public CA.
+    fn default() -> Self {
+        let hours = SignedDuration::from_hours;
+        Self {
+            orders: Quota { count: 300, within: hours(3) },
+            failures: Quota { count: 5, within: hours(1) },
+            duplicates: Quota { count: 5, within: hours(7 * 24) },
+        }
+    }
 }

@@ -13,6 +13,8 @@ use crate::wire::{ChallengeType, Identifier};
 #[derive(Debug)]
 pub(super) struct Proof {
     pub(super) identifier: Identifier,
+    /// The URL of the account.
+    pub(super) account: String,
     pub(super) method: ChallengeType,
     pub(super) token: String,
     /// The key authorization (RFC 8555 section 8.1).
@@ -44,7 +46,7 @@ pub(super) async fn prove(
 }
 
 async fn look(proof: &Proof, ports: ValidationPorts, view: &dyn Prober) -> Result<(), Problem> {
-    let Proof { identifier, method, token, content } = proof;
+    let Proof { identifier, method, token, content, account: _ } = proof;
     match method {
         ChallengeType::Http01 => http01::prove(identifier, token, content, ports, view).await,
         ChallengeType::TlsAlpn01 => tls_alpn01::prove(identifier, content, ports, view).await,

@@ -13,7 +13,8 @@ use crate::jose::{AccountKey, KeyReference};
 use crate::problem::ProblemType;
 use crate::wire::{
     Account, AccountStatus, AccountUpdate, Authorization, AuthorizationStatus, AuthorizationUpdate,
-    Challenge, Finalize, KeyChange, NewOrder, Order, Orders, RevocationReason, RevokeCertificate,
+    Challenge, Finalize, Identifier, KeyChange, NewAuthorization, NewOrder, Order, Orders, RevocationReason,
+    RevokeCertificate,
 };
 
 /// An account at a server, with the key that signs for it. Cheap to clone.
@@ -164,6 +165,28 @@ impl Session {
     pub async fn finalize(&self, url: &str, csr_der: &[u8]) -> Result<Fetched<Order>, ClientError> {
         let request = Finalize { csr: encoding::encode(csr_der) };
         self.post(url, &json(&request)).await?.fetched()
+    }
+
+    /// Asks for an authorization before there is an order for the name (section 7.4.1).
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; [`ClientError::Unsupported`] where the server has no such thing, as most.
+    pub async fn pre_authorize(
+        &self,
+        identifier: &Identifier,
+    ) -> Result<Fetched<Authorization>, ClientError> {
+        let url = self.client.directory().new_authz.as_deref();
+        let url = url.ok_or(ClientError::Unsupported { operation: "newAuthz" })?;
+        let request = NewAuthorization { identifier: identifier.clone() };
+        self.post(url, &json(&request)).await?.fetched()
+    }
+
+    /// The server's default PEM chain at `url` (section 7.4.2).
+    ///
+    /// # Errors
+    /// Any [`ClientError`].
+    pub async fn chain(&self, url: &str) -> Result<String, ClientError> {
+        pem_chain(&self.post(url, POST_AS_GET).await?, url)
     }
 
     /// The PEM chains at `url`: the server's default first, then its alternates (section 7.4.2).

@@ -55,6 +55,13 @@ pub struct NewOrder {
     pub replaces: Option<String>,
 }
 
+/// Asks for an authorization before there is an order (section 7.4.1).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NewAuthorization {
+    /// The name; no wildcard.
+    pub identifier: Identifier,
+}
+
 /// Hands in the certificate request (section 7.4).
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Finalize {

@@ -1,6 +1,6 @@
 //! Accounts: found, changed, closed, re-keyed, bound.
 
-use jamul_acme::ca::Registration;
+use jamul_acme::ca::{Registration, create_external_key};
 use jamul_acme::jose::{AccountKey, ExternalBinding};
 use jamul_acme::problem::ProblemType;
 use jamul_acme::wire::{AccountStatus, OrderStatus};
@@ -82,20 +82,33 @@ async fn a_key_with_an_account_cannot_be_taken() {
 
 #[tokio::test]
 async fn a_bound_ca_takes_only_holders_of_its_keys() {
-    let known = ExternalBinding::parse("team-a", "c2VjcmV0LXNlY3JldC1zZWNyZXQ").unwrap();
-    let world = World::with(|settings| settings.registration = Registration::Bound(vec![known.clone()]));
+    let world = World::with(|settings| settings.registration = Registration::Bound);
+    let made = create_external_key(&world.path()).unwrap();
+    let known = ExternalBinding::parse(&made.key_id, &made.hmac_key).unwrap();
     let client = world.client().await;
     assert!(client.meta().external_account_required);
     let key = AccountKey::generate().unwrap();
     let refused = problem(client.register(&key, &[], true, None).await);
     assert_eq!(refused.kind, ProblemType::ExternalAccountRequired);
-    for wrong in
-        [ExternalBinding::parse("team-b", "eHg").unwrap(), ExternalBinding::parse("team-a", "eHg").unwrap()]
-    {
+    for wrong in ["team-b", "../root.pem", "", &made.key_id] {
+        let wrong = ExternalBinding::parse(wrong, "eHg").unwrap();
         let refused = problem(client.register(&key, &[], true, Some(&wrong)).await);
         assert_eq!((refused.status().as_u16(), refused.kind), (401, ProblemType::Unauthorized));
     }
     client.register(&key, &[], true, Some(&known)).await.unwrap();
+    client.register(&key, &[], true, Some(&known)).await.unwrap();
+    world.restart();
+    let refused = problem(client.register(&AccountKey::generate().unwrap(), &[], true, Some(&known)).await);
+    assert!(refused.detail.contains("has an account already"), "each key is good for one: {refused}");
+}
+
+#[tokio::test]
+async fn a_binding_that_nobody_asked_for_has_to_be_right_as_well() {
+    let world = World::new();
+    let client = world.client().await;
+    let wrong = ExternalBinding::parse("team-a", "eHg").unwrap();
+    let refused = problem(client.register(&AccountKey::generate().unwrap(), &[], true, Some(&wrong)).await);
+    assert_eq!(refused.kind, ProblemType::Unauthorized);
 }
 
 #[tokio::test]

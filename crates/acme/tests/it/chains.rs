@@ -1,48 +1,42 @@
-//! Alternate chains: a CA may offer more than one (RFC 8555 section 7.4.2), and ours does not.
+//! Two chains for each certificate (RFC 8555 section 7.4.2), and a change of the intermediate below them.
 
-use std::sync::Arc;
+use jamul_acme::ca::rotate_intermediate;
+use jamul_pki::Certificate;
 
-use http::{Request, Response};
-use jamul_acme::{BoxFuture, Client, Transport, TransportError};
+use crate::fixture::World;
 
-use crate::fixture::{BASE, World, request_for};
-
-/// The CA with a second chain at `URL/1`.
-#[derive(Debug)]
-struct TwoChains(World);
-
-impl Transport for TwoChains {
-    fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, TransportError>> {
-        Box::pin(async move {
-            let path = request.uri().path().to_owned();
-            if path.ends_with("/1") {
-                return Ok(Response::new(OTHER.as_bytes().to_vec()));
-            }
-            let mut response = self.0.send(request).await?;
-            if path.starts_with("/acme/certificate/") {
-                let link = format!("<{path}/1>;rel=\"alternate\"").parse().unwrap();
-                response.headers_mut().append("link", link);
-            }
-            Ok(response)
-        })
-    }
+fn ends_at(chain: &str, root: &Certificate) -> bool {
+    let chain = Certificate::chain_from_pem(chain).unwrap();
+    let [leaf, intermediate] = chain.as_slice() else { panic!("a leaf and an intermediate") };
+    leaf.is_issued_by(intermediate) && intermediate.is_issued_by(root)
 }
 
 #[tokio::test]
-async fn the_default_chain_comes_first_and_the_alternates_after_it() {
+async fn the_default_chain_comes_first_and_the_alternate_ends_at_the_other_root() {
     let world = World::new();
-    let plain = world.session().await;
-    let order = world.ready_order(&plain, &["a.localhost"]).await;
-    plain.finalize(&order.object.finalize, &request_for(&["a.localhost"]).1).await.unwrap();
-    world.work().await;
-    let url = plain.order(&order.url).await.unwrap().object.certificate.unwrap();
-    let default = plain.certificate(&url).await.unwrap();
-    assert_eq!(default.len(), 1);
-
-    let transport = Arc::new(TwoChains(world.clone()));
-    let client = Client::discover(transport, &format!("{BASE}/directory")).await.unwrap();
-    let both = client.resume(plain.key(), plain.account_url()).certificate(&url).await.unwrap();
-    assert_eq!(both, [default[0].as_str(), OTHER]);
+    let session = world.session().await;
+    world.certificate(&session, &["a.localhost"]).await;
+    let order = session.orders().await.unwrap().remove(0);
+    let url = session.order(&order).await.unwrap().object.certificate.unwrap();
+    let [default, alternate] = session.certificate(&url).await.unwrap().try_into().unwrap();
+    assert_eq!(session.chain(&url).await.unwrap(), default);
+    let other = Certificate::from_pem(&world.get("/root-alternate.pem")).unwrap();
+    assert!(ends_at(&default, &world.root()) && !ends_at(&default, &other));
+    assert!(ends_at(&alternate, &other) && !ends_at(&alternate, &world.root()));
+    let leaf = |chain: &str| Certificate::from_pem(chain).unwrap();
+    assert_eq!(leaf(&default), leaf(&alternate));
 }
 
-const OTHER: &str = "-----BEGIN CERTIFICATE-----\nb3RoZXI=\n-----END CERTIFICATE-----\n";
+#[tokio::test]
+async fn a_rotated_ca_signs_with_the_new_intermediate_and_still_lists_what_the_old_one_signed() {
+    let world = World::new();
+    let session = world.session().await;
+    let (before, _) = world.certificate(&session, &["a.localhost"]).await;
+    let rotated = rotate_intermediate(&world.path(), world.now()).unwrap();
+    let (after, _) = world.certificate(&session, &["b.localhost"]).await;
+    assert!(after.is_issued_by(&rotated) && !before.is_issued_by(&rotated));
+    session.revoke(before.der(), None).await.unwrap();
+    assert_eq!(world.list_of(&before).reason(before.serial()), Some(0));
+    assert_eq!(world.list_of(&after).reason(before.serial()), None, "each signs its own list");
+    assert!(world.list_of(&after).is_issued_by(&rotated));
+}

@@ -1,6 +1,7 @@
 //! A CA in a folder of its own, a client that reaches it without a network, and a site that answers its validator.
 
 use std::collections::HashMap;
+use std::fs;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +15,7 @@ use jamul_acme::tls_alpn::{self, PROTOCOL};
 use jamul_acme::wire::Identifier;
 use jamul_acme::wire::{Challenge, ChallengeType, NewOrder, Order, OrderStatus};
 use jamul_acme::{BoxFuture, Transport, TransportError};
-use jamul_pki::{Certificate, KeyAlgorithm, PrivateKey, RequestTemplate, San};
+use jamul_pki::{Certificate, KeyAlgorithm, PrivateKey, RequestTemplate, RevocationList, San};
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 use url::Url;
@@ -111,6 +112,38 @@ impl World {
 
     pub(crate) async fn session(&self) -> Session {
         self.client().await.register(&AccountKey::generate().unwrap(), &[], true, None).await.unwrap()
+    }
+
+    /// The body of an unsigned GET.
+    pub(crate) fn get(&self, path: &str) -> String {
+        String::from_utf8_lossy(&self.fetch(&format!("{BASE}{path}"))).into_owned()
+    }
+
+    fn fetch(&self, url: &str) -> Vec<u8> {
+        let request = Request::get(url).body(Vec::new()).unwrap();
+        self.ca().handle(&request, self.now()).into_body()
+    }
+
+    /// The list of revoked certificates that `leaf` names.
+    pub(crate) fn list_of(&self, leaf: &Certificate) -> RevocationList {
+        let [url] = leaf.crl_distribution_points().try_into().unwrap();
+        RevocationList::from_der(&self.fetch(&url)).unwrap()
+    }
+
+    /// The world as it would be had the CA been killed when the journal held `journal`.
+    pub(crate) fn killed_at(&self, journal: &[u8]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let copy = folder.path().join("ca");
+        fs::create_dir(&copy).unwrap();
+        for entry in fs::read_dir(self.path()).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+        }
+        fs::write(copy.join("journal.jsonl"), journal).unwrap();
+        let world =
+            Self { folder: Arc::new(folder), ca: Arc::default(), answers: Arc::default(), ..self.clone() };
+        world.start();
+        world
     }
 
     pub(crate) fn root(&self) -> Certificate {

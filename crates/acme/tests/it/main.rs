@@ -6,6 +6,8 @@ mod chains;
 mod challenges;
 mod fixture;
 mod peer;
+mod policy;
+mod renewal;
 mod restart;
 mod revocation;
 mod round_trip;

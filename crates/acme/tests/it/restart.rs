@@ -40,6 +40,47 @@ async fn a_ca_killed_after_every_step_issues_one_certificate() {
 }
 
 #[tokio::test]
+async fn a_ca_killed_at_any_write_loses_nothing_it_answered_and_doubles_nothing() {
+    let hosts = ["a.localhost", "b.localhost"];
+    let world = World::new();
+    let session = world.session().await;
+    let (leaf, _) = world.certificate(&session, &hosts).await;
+    session.revoke(leaf.der(), None).await.unwrap();
+    let journal = fs::read(world.path().join("journal.jsonl")).unwrap();
+
+    let mut steps = 0;
+    let mut begin = 0;
+    for line in journal.split_inclusive(|byte| *byte == b'\n') {
+        // Killed in the middle of this write, and right after it.
+        for end in [begin + line.len() / 2, begin + line.len()] {
+            let world = world.killed_at(&journal[..end]);
+            let client = world.client().await;
+            let session = client.register(session.key(), &[], true, None).await.unwrap();
+            world.work().await;
+            let mut valid = Vec::new();
+            for url in session.orders().await.unwrap() {
+                valid.extend(session.order(&url).await.unwrap().object.certificate);
+            }
+            let leaf = match valid.as_slice() {
+                [] => world.certificate(&session, &hosts).await.0,
+                [url] => Certificate::from_pem(&session.chain(url).await.unwrap()).unwrap(),
+                several => panic!("{} certificates", several.len()),
+            };
+            assert!(hosts.iter().all(|host| leaf.covers(host)));
+            session.revoke(leaf.der(), None).await.unwrap();
+            assert_eq!(session.orders().await.unwrap().len(), 1, "killed at {end}");
+            assert!(world.list_of(&leaf).reason(leaf.serial()).is_some());
+            steps += 1;
+        }
+        begin += line.len();
+    }
+    assert!(
+        steps >= 2 * 9,
+        "a header, an account, an order, two times two for the names, and so on: {steps}"
+    );
+}
+
+#[tokio::test]
 async fn whatever_the_journal_lost_at_its_end_was_not_answered_yet() {
     let world = World::new();
     let session = world.session().await;

@@ -3,6 +3,7 @@
 use jamul_acme::jose::AccountKey;
 use jamul_acme::problem::ProblemType;
 use jamul_acme::wire::RevocationReason;
+use jiff::SignedDuration;
 
 use crate::fixture::World;
 use crate::wrong::{Forger, problem};
@@ -37,6 +38,21 @@ async fn a_revocation_lasts_and_a_second_one_says_so() {
     session.revoke(leaf.der(), None).await.unwrap();
     let refused = world.last_answer(|answer| String::from_utf8_lossy(answer.body()).into_owned());
     assert!(refused.contains("acme:error:alreadyRevoked"), "{refused}");
+}
+
+#[tokio::test]
+async fn the_list_that_a_certificate_names_tells_of_its_revocation_and_why() {
+    let world = World::new();
+    let session = world.session().await;
+    let (leaf, _) = world.certificate(&session, &["a.localhost"]).await;
+    let before = world.list_of(&leaf);
+    assert_eq!(before.reason(leaf.serial()), None);
+    session.revoke(leaf.der(), Some(RevocationReason::KeyCompromise)).await.unwrap();
+    world.wait(SignedDuration::from_secs(1));
+    world.restart();
+    let after = world.list_of(&leaf);
+    assert_eq!(after.reason(leaf.serial()), Some(1));
+    assert!(after.number() > before.number() && after.next_update() > Some(world.now()));
 }
 
 #[tokio::test]

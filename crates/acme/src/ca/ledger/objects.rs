@@ -5,9 +5,10 @@ use std::collections::{HashMap, HashSet};
 use jiff::Timestamp;
 
 use crate::ca::orders::Standing;
+use crate::ca::profiles::Profile;
 use crate::ca::records::{
     AccountId, AccountRecord, AuthorizationId, AuthorizationRecord, AuthorizationState, CertificateRecord,
-    OrderId, OrderPhase, OrderRecord, Record, RequestedValidity,
+    OrderId, OrderPhase, OrderRecord, Record, RequestedValidity, Revocation,
 };
 use crate::jose::Jwk;
 use crate::wire::Identifier;
@@ -26,11 +27,19 @@ pub(in crate::ca) struct Objects {
     /// Orders in phase `Open`, even if they failed or expired meanwhile.
     open_orders: HashMap<AccountId, HashSet<OrderId>>,
     latest_order: HashMap<OrderContent, OrderId>,
-    latest_authorization: HashMap<(AccountId, Identifier), AuthorizationId>,
+    /// In the order they were created.
+    authorizations_by_name: HashMap<(AccountId, Identifier), Vec<AuthorizationId>>,
+    certificates_by_renewal: HashMap<String, OrderId>,
+    /// Hexadecimal.
+    serials: HashSet<String>,
+    /// By what they replace; the newest order counts.
+    replacements: HashMap<String, OrderId>,
+    /// Key identifiers of external accounts.
+    bound: HashSet<String>,
 }
 
 /// What makes two orders ask for the same.
-type OrderContent = (AccountId, Vec<Identifier>, RequestedValidity);
+type OrderContent = (AccountId, Vec<Identifier>, RequestedValidity, Profile, Option<String>);
 
 impl Objects {
     pub(in crate::ca) fn account(&self, id: &AccountId) -> Option<&AccountRecord> {
@@ -81,7 +90,46 @@ impl Objects {
         account: &AccountId,
         identifier: &Identifier,
     ) -> Option<&AuthorizationRecord> {
-        self.authorization(self.latest_authorization.get(&(account.clone(), identifier.clone()))?)
+        self.authorizations_for(account, identifier).next_back()
+    }
+
+    /// The authorizations of an account for a name, oldest first.
+    pub(in crate::ca) fn authorizations_for(
+        &self,
+        account: &AccountId,
+        identifier: &Identifier,
+    ) -> impl DoubleEndedIterator<Item = &AuthorizationRecord> {
+        let found = self.authorizations_by_name.get(&(account.clone(), identifier.clone()));
+        found.into_iter().flatten().filter_map(|id| self.authorization(id))
+    }
+
+    /// Whether an external account has its account here.
+    pub(in crate::ca) fn is_bound(&self, key_id: &str) -> bool {
+        self.bound.contains(key_id)
+    }
+
+    /// The order that replaces the certificate of this identifier and has not failed.
+    pub(in crate::ca) fn replacement(&self, renewal: &str, now: Timestamp) -> Option<&OrderRecord> {
+        let order = self.order(self.replacements.get(renewal)?)?;
+        match self.standing(order, now) {
+            Standing::Invalid(_) => None,
+            Standing::Pending | Standing::Ready | Standing::Processing | Standing::Valid => Some(order),
+        }
+    }
+
+    /// The certificate that renewal information calls so.
+    pub(in crate::ca) fn certificate_by_renewal(&self, renewal: &str) -> Option<&CertificateRecord> {
+        self.certificate(self.certificates_by_renewal.get(renewal)?)
+    }
+
+    /// Whether a certificate has this serial number.
+    pub(in crate::ca) fn has_serial(&self, serial: &[u8]) -> bool {
+        self.serials.contains(&serial.iter().map(|octet| format!("{octet:02x}")).collect::<String>())
+    }
+
+    /// The certificates that were revoked before their end.
+    pub(in crate::ca) fn revoked(&self) -> impl Iterator<Item = (&CertificateRecord, Revocation)> {
+        self.certificates.values().filter_map(|record| Some((record, record.revoked?)))
     }
 
     pub(in crate::ca) fn certificate(&self, order: &OrderId) -> Option<&CertificateRecord> {
@@ -114,8 +162,10 @@ impl Objects {
     pub(in crate::ca) fn kept(&self, now: Timestamp) -> impl Iterator<Item = Record> {
         let accounts = self.accounts.values().cloned().map(Record::Account);
         let certificates = self.certificates.values().filter(move |record| now < record.not_after);
-        let authorizations = self.authorizations.values().filter(move |record| now < record.expires);
-        // In the order of creation, because the index by account is.
+        // In the order of creation, because the indexes are.
+        let authorizations = self.authorizations_by_name.values().flatten();
+        let authorizations = authorizations.filter_map(|id| self.authorization(id));
+        let authorizations = authorizations.filter(move |record| now < record.expires);
         let orders = self.orders_by_account.values().flatten().filter_map(|id| self.order(id));
         let orders = orders.filter(move |order| self.is_order_kept(order, now));
         accounts
@@ -139,12 +189,16 @@ impl Objects {
             Record::Authorization(record) => {
                 let name = (record.account.clone(), record.identifier.clone());
                 if !self.authorizations.contains_key(&record.id) {
-                    self.latest_authorization.insert(name, record.id.clone());
+                    self.authorizations_by_name.entry(name).or_default().push(record.id.clone());
                 }
                 self.authorizations.insert(record.id.clone(), record);
             }
             Record::Certificate(record) => {
                 self.certificates_by_fingerprint.insert(record.fingerprint.clone(), record.order.clone());
+                self.serials.insert(record.serial.clone());
+                if !record.renewal.is_empty() {
+                    self.certificates_by_renewal.insert(record.renewal.clone(), record.order.clone());
+                }
                 self.certificates.insert(record.order.clone(), record);
             }
         }
@@ -156,6 +210,7 @@ impl Objects {
         {
             self.accounts_by_key.remove(&before.key);
         }
+        self.bound.extend(account.external_account.clone());
         self.accounts_by_key.insert(account.key.clone(), account.id.clone());
         self.accounts.insert(account.id.clone(), account);
     }
@@ -164,6 +219,9 @@ impl Objects {
         if !self.orders.contains_key(&order.id) {
             self.orders_by_account.entry(order.account.clone()).or_default().push(order.id.clone());
             self.latest_order.insert(content(&order), order.id.clone());
+            if let Some(replaced) = &order.replaces {
+                self.replacements.insert(replaced.clone(), order.id.clone());
+            }
         }
         let open = self.open_orders.entry(order.account.clone()).or_default();
         match order.phase {
@@ -191,7 +249,7 @@ impl FromIterator<Record> for Objects {
 }
 
 fn content(order: &OrderRecord) -> OrderContent {
-    (order.account.clone(), order.identifiers.clone(), order.validity)
+    (order.account.clone(), order.identifiers.clone(), order.validity, order.profile, order.replaces.clone())
 }
 
 fn is_open(standing: &Standing) -> bool {
