@@ -1,62 +1,27 @@
 //! Certificates: performs what `issuance::plan` decides.
 
-use std::collections::{BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use jamul_api::core::Secret;
 use jamul_api::{Certificate, CertificateRequest, Object, ObjectKey, names};
-use jamul_issuance::plan::{Inputs, Step, plan};
-use jamul_issuance::secret::next_key_name;
+use jamul_issuance::plan::{Inputs, PlanError, Step, plan};
+use jamul_issuance::secret::{next_key, next_key_name};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::context::Context;
+use crate::index::Index;
 use crate::runner::{self, Retry, owner_key, trigger};
-
-/// Which Certificates name a Secret, so that a changed Secret concerns only them.
-#[derive(Debug, Default)]
-struct BySecret(Mutex<Names>);
-
-/// Both directions, so that a changed Certificate costs no walk over the others.
-#[derive(Debug, Default)]
-struct Names {
-    certificates: HashMap<ObjectKey, BTreeSet<ObjectKey>>,
-    secrets: HashMap<ObjectKey, ObjectKey>,
-}
-
-impl BySecret {
-    fn note(&self, certificate: &Certificate, deleted: bool) {
-        let mut names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = certificate.key();
-        if let Some(secret) = names.secrets.remove(&key)
-            && let Some(others) = names.certificates.get_mut(&secret)
-        {
-            others.remove(&key);
-            if others.is_empty() {
-                names.certificates.remove(&secret);
-            }
-        }
-        if !deleted {
-            let secret = ObjectKey::new(key.namespace.clone(), certificate.spec.secret_name.clone());
-            names.secrets.insert(key.clone(), secret.clone());
-            names.certificates.entry(secret).or_default().insert(key);
-        }
-    }
-
-    fn of(&self, secret: &ObjectKey) -> Vec<ObjectKey> {
-        let names = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        names.certificates.get(secret).into_iter().flatten().cloned().collect()
-    }
-}
 
 /// How long a Certificate whose Secret is another's waits before it looks again (cert-manager: 3 min).
 const RIVAL_WAIT: SignedDuration = SignedDuration::from_mins(3);
 
 pub(crate) async fn run(context: &Context) {
-    let by_secret = &BySecret::default();
+    let by_secret = &Index::default();
     let triggers = |inbox: runner::Inbox| async move {
         tokio::join!(
             trigger::<Certificate>(&context.store, &inbox, |certificate, deleted| {
-                by_secret.note(certificate, deleted);
+                let secret = (!deleted).then(|| secret_key(certificate));
+                by_secret.note(certificate.key(), secret);
                 vec![certificate.key()]
             }),
             trigger::<Secret>(&context.store, &inbox, |secret, _| {
@@ -75,14 +40,10 @@ pub(crate) async fn run(context: &Context) {
     .await;
 }
 
-async fn reconcile(
-    context: &Context,
-    by_secret: &BySecret,
-    key: ObjectKey,
-) -> Result<Option<Timestamp>, Retry> {
+async fn reconcile(context: &Context, by_secret: &Index, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
     let store = &context.store;
     let Some(certificate) = store.get::<Certificate>(&key) else { return Ok(None) };
-    let secret_key = ObjectKey::new(key.namespace.clone(), certificate.spec.secret_name.clone());
+    let secret_key = secret_key(&certificate);
     let secret = store.get::<Secret>(&secret_key);
     let next_key = store.get::<Secret>(&ObjectKey::new(key.namespace.clone(), next_key_name(&certificate)));
     let requests = requests(context, &certificate);
@@ -107,6 +68,11 @@ async fn reconcile(
 async fn perform(context: &Context, certificate: &Certificate, step: Step) -> Result<(), Retry> {
     let store = &context.store;
     match step {
+        Step::MakeNextKey(algorithm) => {
+            let key = context.key_maker.make(algorithm).await.map_err(Retry::Key)?;
+            let secret = next_key(certificate, &key).map_err(PlanError::EncodeKey)?;
+            store.apply(secret).await?;
+        }
         Step::StoreNextKey(secret) | Step::StoreSecret(secret) => _ = store.apply(secret).await?,
         Step::DeleteSecret(key) => _ = store.delete::<Secret>(&key).await?,
         Step::CreateRequest(request) => _ = store.apply(request).await?,
@@ -119,6 +85,10 @@ async fn perform(context: &Context, certificate: &Certificate, step: Step) -> Re
         Step::Announce(note) => context.announce(certificate, &note),
     }
     Ok(())
+}
+
+fn secret_key(certificate: &Certificate) -> ObjectKey {
+    ObjectKey::new(certificate.key().namespace, certificate.spec.secret_name.clone())
 }
 
 /// The Certificate's requests by their names, newest first: `<certificate>-<revision>` downwards.
@@ -137,7 +107,7 @@ fn requests(context: &Context, certificate: &Certificate) -> Vec<Arc<Certificate
 /// Among Certificates that name the same Secret, the one in its annotation, else the oldest, may write it.
 fn is_owner(
     context: &Context,
-    by_secret: &BySecret,
+    by_secret: &Index,
     certificate: &Certificate,
     secret: Option<&Secret>,
     secret_key: &ObjectKey,
@@ -157,29 +127,4 @@ fn is_owner(
         (created.map(|time| time.0), key.name.clone())
     };
     claimants.iter().min_by_key(|claimant| age(claimant)).is_none_or(|oldest| *oldest == key)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn certificate(name: &str, secret: &str) -> Certificate {
-        let mut certificate = Certificate::default();
-        certificate.metadata.namespace = Some("default".to_owned());
-        certificate.metadata.name = Some(name.to_owned());
-        secret.clone_into(&mut certificate.spec.secret_name);
-        certificate
-    }
-
-    #[test]
-    fn a_secret_concerns_the_certificates_that_name_it_now() {
-        let by_secret = BySecret::default();
-        let (one, two) = (ObjectKey::new("default", "one"), ObjectKey::new("default", "two"));
-        by_secret.note(&certificate("a", "one"), false);
-        by_secret.note(&certificate("b", "one"), false);
-        assert_eq!(by_secret.of(&one), [ObjectKey::new("default", "a"), ObjectKey::new("default", "b")]);
-        by_secret.note(&certificate("a", "two"), false);
-        by_secret.note(&certificate("b", "one"), true);
-        assert_eq!((by_secret.of(&one), by_secret.of(&two)), (vec![], vec![ObjectKey::new("default", "a")]));
-    }
 }

@@ -16,6 +16,8 @@ use jamul_translate::Finding;
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::key_maker::KeyMaker;
+
 /// Wall time; the only place where the loops get it from.
 pub type Clock = fn() -> Timestamp;
 
@@ -112,6 +114,8 @@ pub struct Context {
     pub live: Arc<Live>,
     /// Wall time.
     pub clock: Clock,
+    /// Makes private keys.
+    pub(crate) key_maker: KeyMaker,
     /// ACME directories by server and trust.
     pub(crate) clients: Mutex<std::collections::HashMap<Trust, jamul_acme::client::Client>>,
 }
@@ -126,7 +130,15 @@ impl Context {
         live: Arc<Live>,
         clock: Clock,
     ) -> Self {
-        Self { store, transports, settings, live, clock, clients: Mutex::default() }
+        Self {
+            store,
+            transports,
+            settings,
+            live,
+            clock,
+            clients: Mutex::default(),
+            key_maker: KeyMaker::default(),
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {

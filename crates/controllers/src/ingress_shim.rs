@@ -6,21 +6,32 @@ use jamul_issuance::{Note, shim};
 use jiff::Timestamp;
 
 use crate::context::Context;
+use crate::index::Index;
 use crate::runner::{self, Retry, owner_key, trigger};
 
 pub(crate) async fn run(context: &Context) {
+    let by_ingress = &Index::default();
     let triggers = |inbox: runner::Inbox| async move {
         tokio::join!(
             trigger::<Ingress>(&context.store, &inbox, |ingress, _| vec![ingress.key()]),
-            trigger::<Certificate>(&context.store, &inbox, |certificate, _| {
-                owner_key("Ingress", certificate).into_iter().collect()
+            trigger::<Certificate>(&context.store, &inbox, |certificate, deleted| {
+                let ingress = owner_key("Ingress", certificate);
+                by_ingress.note(certificate.key(), ingress.clone().filter(|_| !deleted));
+                ingress.into_iter().collect()
             }),
         );
     };
-    runner::run("ingress-shim", context.clock, runner::FAST, triggers, |key| reconcile(context, key)).await;
+    runner::run("ingress-shim", context.clock, runner::FAST, triggers, |key| {
+        reconcile(context, by_ingress, key)
+    })
+    .await;
 }
 
-async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
+async fn reconcile(
+    context: &Context,
+    by_ingress: &Index,
+    key: ObjectKey,
+) -> Result<Option<Timestamp>, Retry> {
     let Some(ingress) = context.store.get::<Ingress>(&key) else { return Ok(None) };
     let shim = shim::certificates(&ingress, &context.settings.shim);
     for note in &shim.warnings {
@@ -34,16 +45,14 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
     // As upstream: only a Secret that spec.tls names no more loses its Certificate, not a removed annotation.
     let tls = ingress.spec.iter().flat_map(|spec| spec.tls.iter().flatten());
     let named: Vec<String> = tls.filter_map(|tls| tls.secret_name.clone()).chain(wanted).collect();
-    for certificate in context.store.list::<Certificate>() {
-        let is_unused = !named.contains(&certificate.spec.secret_name);
-        if is_unused
-            && certificate.is_controlled_by(&*ingress)
-            && certificate.key().namespace == key.namespace
-        {
-            context.store.delete::<Certificate>(&certificate.key()).await?;
-            let message = format!("Successfully deleted unrequired Certificate {:?}", certificate.key().name);
-            context.announce(&*ingress, &Note::normal("DeleteCertificate", message));
+    let controlled = by_ingress.of(&key).into_iter().filter_map(|key| context.store.get::<Certificate>(&key));
+    for certificate in controlled {
+        if named.contains(&certificate.spec.secret_name) || !certificate.is_controlled_by(&*ingress) {
+            continue;
         }
+        context.store.delete::<Certificate>(&certificate.key()).await?;
+        let message = format!("Successfully deleted unrequired Certificate {:?}", certificate.key().name);
+        context.announce(&*ingress, &Note::normal("DeleteCertificate", message));
     }
     Ok(None)
 }

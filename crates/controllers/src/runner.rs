@@ -17,6 +17,8 @@ use crate::schedule::Schedule;
 
 /// How many keys one loop works on at a time.
 const CONCURRENCY: usize = 20;
+/// How long one key is worked on.
+const WORK_LIMIT: Duration = Duration::from_secs(5 * 60);
 /// How many keys may wait to be taken in by a loop.
 const INBOX: usize = 1024;
 /// The longest sleep, so that a clock that was set is noticed.
@@ -28,6 +30,9 @@ pub(crate) enum Retry {
     /// The store refused.
     #[error("cannot write to the store")]
     Store(#[from] StoreError),
+    /// A private key could not be made.
+    #[error("cannot make a private key")]
+    Key(#[source] jamul_pki::KeyError),
     /// The plan could not be made.
     #[error("cannot plan")]
     Plan(#[from] jamul_issuance::PlanError),
@@ -79,7 +84,7 @@ pub(crate) async fn run<F, T>(
         let now = clock();
         while let Some(key) = schedule.take(now, CONCURRENCY) {
             let work = reconcile(key.clone());
-            working.push(async move { (key, work.await) });
+            working.push(async move { (key, within(WORK_LIMIT, work).await) });
         }
         let sleep = until(schedule.next(CONCURRENCY), now);
         tokio::select! {
@@ -89,13 +94,16 @@ pub(crate) async fn run<F, T>(
                 schedule.add(key, now);
             }
             Some((key, result)) = working.next() => {
-                schedule.done(&key);
                 let again = match result {
                     Ok(wake) => {
+                        schedule.done(&key);
                         failures.remove(&key);
                         wake
                     }
-                    Err(retry) => Some(after_failure(name, &key, &retry, &mut failures, limits, clock())),
+                    Err(retry) => {
+                        schedule.failed(&key);
+                        Some(after_failure(name, &key, &retry, &mut failures, limits, clock()))
+                    }
                 };
                 if let Some(again) = again {
                     schedule.add(key, again);
@@ -104,6 +112,16 @@ pub(crate) async fn run<F, T>(
             () = tokio::time::sleep(sleep) => {}
         }
     }
+}
+
+/// What is not done in time is given up and tried again: every step leaves objects from which to go on.
+async fn within<F>(limit: Duration, work: F) -> F::Output
+where
+    F: Future<Output = Result<Option<Timestamp>, Retry>>,
+{
+    tokio::time::timeout(limit, work).await.unwrap_or_else(|_| {
+        Err(Retry::Later { message: format!("not done within {} s", limit.as_secs()), after: None })
+    })
 }
 
 fn until(next: Option<Timestamp>, now: Timestamp) -> Duration {
@@ -127,7 +145,9 @@ fn after_failure(
         limits.first.checked_mul(2_i32.pow(doublings)).unwrap_or(limits.longest).min(limits.longest);
     let asked = match retry {
         Retry::Later { after: Some(after), .. } => SignedDuration::try_from(*after).unwrap_or(limits.longest),
-        Retry::Later { after: None, .. } | Retry::Store(_) | Retry::Plan(_) => SignedDuration::ZERO,
+        Retry::Later { after: None, .. } | Retry::Store(_) | Retry::Plan(_) | Retry::Key(_) => {
+            SignedDuration::ZERO
+        }
     };
     let wait = backoff.max(asked);
     let chain = chain(retry);

@@ -5,13 +5,19 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 use jamul_api::ObjectKey;
 use jiff::Timestamp;
 
-/// Keys by when they are due. A key that is being worked on waits until that is done.
+/// Keys by when they are due. A key that is being worked on waits until that is done. Keys whose work failed
+/// the last time get at most half of the places, so that however many are broken, the others go on.
 #[derive(Debug, Default)]
 pub(crate) struct Schedule {
     due: HashMap<ObjectKey, Timestamp>,
     /// The same, but of keys that nobody works on, the earliest first.
-    order: BTreeSet<(Timestamp, ObjectKey)>,
+    sound: BTreeSet<(Timestamp, ObjectKey)>,
+    /// The same of keys that failed.
+    broken: BTreeSet<(Timestamp, ObjectKey)>,
+    failing: HashSet<ObjectKey>,
     busy: HashSet<ObjectKey>,
+    /// How many of those failed the last time.
+    busy_failing: usize,
 }
 
 impl Schedule {
@@ -25,35 +31,71 @@ impl Schedule {
         if self.busy.contains(&key) {
             return;
         }
+        let order = self.order_of(&key);
         if let Some(before) = before {
-            self.order.remove(&(before, key.clone()));
+            order.remove(&(before, key.clone()));
         }
-        self.order.insert((at, key));
+        order.insert((at, key));
     }
 
     /// The next key that is due, from now on being worked on; `None` if as many are as may be.
     pub(crate) fn take(&mut self, now: Timestamp, most: usize) -> Option<ObjectKey> {
-        let (at, _) = self.order.first()?;
-        if *at > now || self.busy.len() >= most {
+        let (at, key) = self.first(most)?;
+        if *at > now {
             return None;
         }
-        let (_, key) = self.order.pop_first()?;
+        let (at, key) = (*at, key.clone());
+        self.order_of(&key).remove(&(at, key.clone()));
         self.due.remove(&key);
+        if self.failing.contains(&key) {
+            self.busy_failing += 1;
+        }
         self.busy.insert(key.clone());
         Some(key)
     }
 
-    /// Nobody works on `key` any more.
+    /// Nobody works on `key` any more; it went well.
     pub(crate) fn done(&mut self, key: &ObjectKey) {
-        self.busy.remove(key);
-        if let Some(at) = self.due.get(key) {
-            self.order.insert((*at, key.clone()));
-        }
+        self.release(key);
+        self.failing.remove(key);
+        self.queue(key);
+    }
+
+    /// Nobody works on `key` any more; it did not go well.
+    pub(crate) fn failed(&mut self, key: &ObjectKey) {
+        self.release(key);
+        self.failing.insert(key.clone());
+        self.queue(key);
     }
 
     /// When [`Self::take`] has something next; `None` if something must be done before.
     pub(crate) fn next(&self, most: usize) -> Option<Timestamp> {
-        self.order.first().filter(|_| self.busy.len() < most).map(|(at, _)| *at)
+        self.first(most).map(|(at, _)| *at)
+    }
+
+    /// The earliest of the keys for which there is a place.
+    fn first(&self, most: usize) -> Option<&(Timestamp, ObjectKey)> {
+        if self.busy.len() >= most {
+            return None;
+        }
+        let broken = self.broken.first().filter(|_| self.busy_failing < most.div_ceil(2));
+        self.sound.first().into_iter().chain(broken).min()
+    }
+
+    fn order_of(&mut self, key: &ObjectKey) -> &mut BTreeSet<(Timestamp, ObjectKey)> {
+        if self.failing.contains(key) { &mut self.broken } else { &mut self.sound }
+    }
+
+    fn release(&mut self, key: &ObjectKey) {
+        if self.busy.remove(key) && self.failing.contains(key) {
+            self.busy_failing = self.busy_failing.saturating_sub(1);
+        }
+    }
+
+    fn queue(&mut self, key: &ObjectKey) {
+        if let Some(at) = self.due.get(key).copied() {
+            self.order_of(key).insert((at, key.clone()));
+        }
     }
 }
 
@@ -102,5 +144,23 @@ mod tests {
         }
         assert_eq!(schedule.take(second(1), 1), Some(key("a")));
         assert_eq!((schedule.next(1), schedule.take(second(1), 1)), (None, None));
+    }
+
+    #[test]
+    fn two_hundred_broken_keys_leave_half_of_the_places_to_the_others() {
+        let mut schedule = Schedule::default();
+        for n in 0..200 {
+            let key = key(&format!("broken-{n:03}"));
+            schedule.add(key.clone(), second(1));
+            assert_eq!(schedule.take(second(1), 20), Some(key.clone()));
+            schedule.failed(&key);
+            schedule.add(key, second(2));
+        }
+        let broken = std::iter::from_fn(|| schedule.take(second(9), 20)).count();
+        assert_eq!((broken, schedule.next(20)), (10, None));
+        schedule.add(key("good"), second(9));
+        assert_eq!(schedule.take(second(9), 20), Some(key("good")));
+        schedule.done(&key("broken-000"));
+        assert_eq!(schedule.take(second(9), 20), Some(key("broken-010")), "a place was free again");
     }
 }

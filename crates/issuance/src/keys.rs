@@ -16,14 +16,16 @@ pub fn algorithm(spec: &CertificateSpec) -> Result<KeyAlgorithm, String> {
     };
     match (name, size.unwrap_or(0)) {
         ("" | "RSA", 0) => Ok(KeyAlgorithm::Rsa { bits: 2048 }),
-        ("" | "RSA", bits @ 2048..=8192) => {
+        ("" | "RSA", bits @ (2048 | 3072 | 4096 | 8192)) => {
             Ok(KeyAlgorithm::Rsa { bits: usize::try_from(bits).unwrap_or(2048) })
         }
         ("ECDSA", 0 | 256) => Ok(KeyAlgorithm::EcdsaP256),
         ("ECDSA", 384) => Ok(KeyAlgorithm::EcdsaP384),
         ("ECDSA", 521) => Ok(KeyAlgorithm::EcdsaP521),
         ("Ed25519", _) => Ok(KeyAlgorithm::Ed25519),
-        ("" | "RSA", size) => Err(format!("spec.privateKey.size is {size}; expected 2048 to 8192 for RSA")),
+        ("" | "RSA", size) => {
+            Err(format!("spec.privateKey.size is {size}; expected 2048, 3072, 4096 or 8192 for RSA"))
+        }
         ("ECDSA", size) => Err(format!("spec.privateKey.size is {size}; expected 256, 384 or 521 for ECDSA")),
         (name, _) => Err(format!("spec.privateKey.algorithm is {name:?}; expected RSA, ECDSA or Ed25519")),
     }

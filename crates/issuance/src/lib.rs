@@ -4,7 +4,9 @@
 //! [`order`] do the same for the objects below it. Nothing here waits, reads a clock or touches a store:
 //! `controllers` gathers the inputs and performs the steps.
 
+pub mod backoff;
 pub mod duration;
+mod fnv;
 pub mod issuer;
 pub mod issuers;
 pub mod keys;

@@ -7,6 +7,8 @@ use jamul_api::core::ObjectMeta;
 use jamul_api::issuer::Solver;
 use jamul_api::{Challenge, Object, Order};
 
+use crate::fnv;
+
 /// The next thing to do for an Order.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OrderAction {
@@ -127,8 +129,7 @@ pub fn challenge_for(
 ) -> Challenge {
     let base: String = order.metadata.name.as_deref().unwrap_or_default().chars().take(52).collect();
     let text = format!("{} {}", authorization.url, challenge.token);
-    let hash =
-        text.bytes().fold(0x811c_9dc5_u32, |hash, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(byte));
+    let hash = fnv::hash(&text);
     Challenge {
         metadata: ObjectMeta {
             name: Some(format!("{}-{hash}", base.trim_end_matches('-'))),

@@ -8,10 +8,16 @@ use jamul_pki::{Certificate as X509, KeyEncoding, KeyError, PrivateKey, San};
 
 use crate::keys;
 
-/// The name of the Secret that holds a Certificate's next key while it is being issued. It follows from the
-/// Certificate, so that a crash never loses a key that was stored.
+/// The name of the Secret that holds a Certificate's next key while it is being issued: the one in the status
+/// (cert-manager may have begun), else one that follows from the Certificate, so that a crash never loses a key
+/// that was stored.
 #[must_use]
 pub fn next_key_name(certificate: &Certificate) -> String {
+    if let Some(name) =
+        certificate.status.as_ref().and_then(|status| status.next_private_key_secret_name.clone())
+    {
+        return name;
+    }
     format!("{}-next-key", certificate.metadata.name.as_deref().unwrap_or_default())
 }
 

@@ -102,9 +102,7 @@ fn certificate(certificate: &Certificate) -> Value {
 
 /// After failures: when the wait is over.
 pub(crate) fn next_attempt(certificate: &Certificate) -> Option<Timestamp> {
-    let status = certificate.status.as_ref()?;
-    let wait = Backoff::default().after(status.failed_issuance_attempts?);
-    status.last_failure_time.as_ref()?.0.checked_add(wait).ok()
+    Backoff::default().next_attempt(certificate)
 }
 
 /// `{"diagnostics":[...]}`: of objects, then of files.

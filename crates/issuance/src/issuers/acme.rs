@@ -8,6 +8,7 @@ use jamul_api::issuer::AcmeIssuer;
 use jamul_api::{CertificateRequest, Object};
 use jamul_pki::{Csr, San};
 
+use crate::fnv;
 use crate::note::Note;
 
 /// The Order for a request: its name follows from the request and its names, so that a crash never orders
@@ -46,7 +47,11 @@ pub fn order_for(request: &CertificateRequest, issuer: &AcmeIssuer) -> Result<Or
         profile: issuer.profile.clone(),
     };
     let base: String = request.metadata.name.as_deref().unwrap_or_default().chars().take(52).collect();
-    let name = format!("{}-{}", base.trim_end_matches('-'), hash(&spec));
+    let name = format!(
+        "{}-{}",
+        base.trim_end_matches('-'),
+        fnv::hash(&serde_json::to_string(&spec).unwrap_or_default())
+    );
     Ok(Order {
         metadata: ObjectMeta {
             name: Some(name),
@@ -59,12 +64,6 @@ pub fn order_for(request: &CertificateRequest, issuer: &AcmeIssuer) -> Result<Or
         spec,
         status: None,
     })
-}
-
-/// FNV-1 (32 bit) over the spec, as cert-manager names Orders.
-fn hash(spec: &OrderSpec) -> u32 {
-    let text = serde_json::to_string(spec).unwrap_or_default();
-    text.bytes().fold(0x811c_9dc5_u32, |hash, byte| hash.wrapping_mul(0x0100_0193) ^ u32::from(byte))
 }
 
 #[cfg(test)]

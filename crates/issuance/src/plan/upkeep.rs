@@ -1,0 +1,60 @@
+//! What is left to do beside an issuance: old requests and keys go, and the status tells what the Secret holds.
+
+use jamul_api::Object;
+use jamul_api::condition::Condition;
+use jamul_api::core::Time;
+
+use super::{Planner, Step, revision_of};
+use crate::policy;
+
+impl Planner<'_> {
+    /// While not issuing: no next key, no old requests.
+    pub(super) fn tidy(&mut self) {
+        if self.inputs.next_key.is_some() || self.status.next_private_key_secret_name.is_some() {
+            self.forget_next_key();
+        }
+        let limit = self.inputs.certificate.spec.revision_history_limit.unwrap_or(1).max(1);
+        let mut revisions: Vec<_> =
+            self.inputs.requests.iter().filter_map(|r| Some((revision_of(r)?, r))).collect();
+        revisions.retain(|(revision, _)| *revision <= self.revision());
+        revisions.sort_by_key(|(revision, _)| std::cmp::Reverse(*revision));
+        for (_, request) in revisions.into_iter().skip(usize::try_from(limit).unwrap_or(1)) {
+            self.steps.push(Step::DeleteRequest(request.key()));
+        }
+    }
+
+    pub(super) fn forget_next_key(&mut self) {
+        self.status.next_private_key_secret_name = None;
+        if let Some(next_key) = self.inputs.next_key {
+            // A crash between the two must not find an issuance under way without its key.
+            self.afterwards.push(Step::DeleteSecret(next_key.key()));
+        }
+    }
+
+    /// The Ready condition, the validity and the renewal time, from what the Secret holds after the steps.
+    pub(super) fn readiness(&mut self) {
+        let certificate = self.inputs.certificate;
+        let violation = self.violation().filter(|violation| !violation.is_renewal());
+        let validity =
+            policy::key_pair(certificate, self.secret.as_ref()).ok().and_then(|pair| pair.validity());
+        self.status.not_before = validity.map(|(not_before, _)| Time(not_before));
+        self.status.not_after = validity.map(|(_, not_after)| Time(not_after));
+        let renewal = validity.map(|(from, to)| policy::renewal_time(from, to, &certificate.spec));
+        self.status.renewal_time = renewal.map(Time);
+        let expired = validity.is_some_and(|(_, not_after)| not_after <= self.inputs.now);
+        let ready = match violation {
+            Some(violation) => Condition::new("Ready", false, violation.reason, violation.message),
+            None if expired => Condition::new("Ready", false, "Expired", "Certificate has expired"),
+            None => Condition::new("Ready", true, "Ready", "Certificate is up to date and has not expired"),
+        };
+        self.set_condition(ready);
+        if !self.is_issuing() && self.wake.is_none() {
+            self.wake = renewal.filter(|renewal| *renewal > self.inputs.now);
+        }
+        if let Some((_, not_after)) = validity
+            && not_after > self.inputs.now
+        {
+            self.wake = Some(self.wake.map_or(not_after, |wake| wake.min(not_after)));
+        }
+    }
+}
