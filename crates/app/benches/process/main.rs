@@ -11,16 +11,19 @@
 mod figures;
 mod folder;
 mod http;
+mod load;
 mod process;
 mod proxies;
+mod stage;
 mod start;
+mod traffic;
 
 use std::process::ExitCode;
 
 /// A benchmark by its name.
 type Benchmark = (&'static str, fn() -> anyhow::Result<()>);
 
-const BENCHMARKS: &[Benchmark] = &[("start", start::run)];
+const BENCHMARKS: &[Benchmark] = &[("start", start::run), ("traffic", traffic::run)];
 
 fn main() -> ExitCode {
     // cargo passes `--bench`; what is no flag is a part of a name.

@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+/// `/proc/PID/stat` counts in these (`USER_HZ`, the same on every Linux that is supported).
+const TICK: Duration = Duration::from_millis(10);
 /// How long a program may take to end.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -27,6 +29,19 @@ impl Process {
         command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
         let child = command.spawn().with_context(|| format!("could not start {name}"))?;
         Ok(Self { name, child })
+    }
+
+    /// Time on a CPU so far, of the program and its living children, user and system.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let mut ticks = 0;
+        for pid in self.pids()? {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
+            // The name, which may hold blanks, ends at the last parenthesis; utime and stime are fields 14, 15.
+            let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+            let spent = fields.split_whitespace().skip(11).take(2);
+            ticks += spent.filter_map(|ticks| ticks.parse::<u32>().ok()).sum::<u32>();
+        }
+        Ok(TICK * ticks)
     }
 
     /// Resident memory in MiB; what processes share is counted once (`Pss`).

@@ -30,9 +30,10 @@ pub(crate) struct Ports {
     pub(crate) healthz: SocketAddr,
 }
 
-/// `jamul run` on a folder.
+/// `jamul run` on a folder. `JAMUL_BINARY` names another build, to compare two.
 pub(crate) fn jamul(manifests: &Path, state: &Path, ports: Ports, more: &[&str]) -> Result<Process> {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_jamul"));
+    let built = || env!("CARGO_BIN_EXE_jamul").into();
+    let mut command = Command::new(env::var_os("JAMUL_BINARY").unwrap_or_else(built));
     command.arg("run").arg("--manifests").arg(manifests).arg("--state").arg(state);
     command.arg("--bind-address").arg(ports.http.ip().to_string());
     let ports =
