@@ -7,12 +7,14 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::rc::Rc;
-use std::sync::mpsc::{Receiver, SyncSender};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, Version};
 use jamul_routing::Endpoint;
+use jiff::Timestamp;
 
+use crate::digits::{LocalTime, push_ip, push_number, push_seconds, push_socket};
 use crate::record::ExchangeRecord;
 use crate::settings::LogFormat;
 
@@ -26,7 +28,7 @@ pub(crate) const QUEUE: usize = 256;
 /// A worker's end of the access log.
 #[derive(Debug)]
 pub(crate) struct AccessLog {
-    buffer: RefCell<String>,
+    buffer: RefCell<Buffer>,
     /// `None`: switched off.
     sink: Option<SyncSender<String>>,
     format: LogFormat,
@@ -35,11 +37,18 @@ pub(crate) struct AccessLog {
     this: std::rc::Weak<Self>,
 }
 
+/// Lines that wait, and what the next one needs.
+#[derive(Debug, Default)]
+struct Buffer {
+    lines: String,
+    time: LocalTime,
+}
+
 impl AccessLog {
     /// A log that hands its buffers to `sink`.
     pub(crate) fn new(sink: Option<SyncSender<String>>, format: LogFormat) -> Rc<Self> {
         Rc::new_cyclic(|this| Self {
-            buffer: RefCell::new(String::new()),
+            buffer: RefCell::default(),
             sink,
             format,
             is_flush_due: Cell::new(false),
@@ -48,20 +57,20 @@ impl AccessLog {
         })
     }
 
-    /// Writes the line of `record`.
-    pub(crate) fn exchange_finished(&self, record: &ExchangeRecord) {
+    /// Writes the line of `record`, which is over `now`.
+    pub(crate) fn exchange_finished(&self, record: &ExchangeRecord, now: Instant) {
         if self.sink.is_none() {
             return;
         }
         let length = {
-            let mut buffer = self.buffer.borrow_mut();
-            // Writing to a String cannot fail.
-            let _: std::fmt::Result = match self.format {
-                LogFormat::Text => text(&mut buffer, record),
-                LogFormat::Json => json(&mut buffer, record),
-            };
-            buffer.push('\n');
-            buffer.len()
+            let Buffer { lines, time } = &mut *self.buffer.borrow_mut();
+            match self.format {
+                LogFormat::Text => text(lines, record, time.at(Timestamp::now()), now),
+                // Writing to a String cannot fail.
+                LogFormat::Json => drop(json(lines, record, now)),
+            }
+            lines.push('\n');
+            lines.len()
         };
         if length >= BUFFER {
             self.flush();
@@ -84,14 +93,18 @@ impl AccessLog {
 
     /// Hands over what there is.
     fn flush(&self) {
-        let lines = std::mem::take(&mut *self.buffer.borrow_mut());
         let Some(sink) = &self.sink else { return };
-        if lines.is_empty() {
-            return;
-        }
-        let count = lines.lines().count() as u64;
-        if sink.try_send(lines).is_err() {
-            self.lost.set(self.lost.get() + count);
+        let lines = {
+            let mut buffer = self.buffer.borrow_mut();
+            if buffer.lines.is_empty() {
+                return;
+            }
+            // As much room again, so that it need not be found step by step.
+            let room = String::with_capacity(buffer.lines.capacity());
+            std::mem::replace(&mut buffer.lines, room)
+        };
+        if let Err(TrySendError::Full(lines) | TrySendError::Disconnected(lines)) = sink.try_send(lines) {
+            self.lost.set(self.lost.get() + lines.lines().count() as u64);
             tracing::warn!(lost = self.lost.get(), "access log lines lost: standard output is too slow");
         }
     }
@@ -114,52 +127,63 @@ pub(crate) fn write(buffers: &Receiver<String>) {
 }
 
 /// ingress-nginx's default `log-format-upstream`.
-fn text(out: &mut String, record: &ExchangeRecord) -> std::fmt::Result {
-    let now = jiff::Timestamp::now().strftime("%d/%b/%Y:%H:%M:%S +0000");
-    write!(out, "{} - - [{now}] \"{} ", record.client, record.method)?;
+fn text(out: &mut String, record: &ExchangeRecord, time: &str, now: Instant) {
+    push_ip(out, record.client);
+    push_all(out, [" - - [", time, "] \"", record.method.as_str(), " "]);
     escape(out, record.target.as_bytes());
-    let (status, sent) = (record.status.as_u16(), record.sent);
-    write!(out, " {}\" {status} {sent} \"", protocol(record.version))?;
+    push_all(out, [" ", protocol(record.version), "\" ", record.status.as_str(), " "]);
+    push_number(out, record.sent);
+    out.push_str(" \"");
     header(out, record.referer.as_ref());
     out.push_str("\" \"");
     header(out, record.user_agent.as_ref());
-    write!(
-        out,
-        "\" {} {:.3} [{}] [] ",
-        record.request_length(),
-        record.duration().as_secs_f64(),
-        Name(record)
-    )?;
+    out.push_str("\" ");
+    push_number(out, record.request_length());
+    out.push(' ');
+    push_seconds(out, now.duration_since(record.started));
+    out.push_str(" [");
+    push_upstream_name(out, record);
+    out.push_str("] [] ");
     match &record.upstream {
         Some(upstream) => {
-            let took = upstream.asked.elapsed().as_secs_f64();
-            write!(out, "{} {sent} {took:.3} ", Address(&upstream.endpoint))?;
-            match upstream.status {
-                Some(status) => write!(out, "{} ", status.as_u16())?,
-                None => write!(out, "{status} ")?,
-            }
+            push_endpoint(out, &upstream.endpoint);
+            out.push(' ');
+            push_number(out, record.sent);
+            out.push(' ');
+            push_seconds(out, now.duration_since(upstream.asked));
+            push_all(out, [" ", upstream.status.unwrap_or(record.status).as_str(), " "]);
         }
         None => out.push_str("- - - - "),
     }
     escape(out, record.request_id.as_bytes());
-    Ok(())
+}
+
+fn push_all<const N: usize>(out: &mut String, parts: [&str; N]) {
+    for part in parts {
+        out.push_str(part);
+    }
 }
 
 /// The same fields by nginx's variable names.
-fn json(out: &mut String, record: &ExchangeRecord) -> std::fmt::Result {
-    write!(out, "{{\"time\":\"{:.3}\",\"remote_addr\":\"{}\"", jiff::Timestamp::now(), record.client)?;
+fn json(out: &mut String, record: &ExchangeRecord, now: Instant) -> std::fmt::Result {
+    write!(out, "{{\"time\":\"{:.3}\",\"remote_addr\":\"{}\"", Timestamp::now(), record.client)?;
     member(out, "request_method", record.method.as_str().as_bytes());
     member(out, "request_uri", record.target.as_bytes());
     member(out, "server_protocol", protocol(record.version).as_bytes());
     write!(out, ",\"status\":{},\"body_bytes_sent\":{}", record.status.as_u16(), record.sent)?;
     member(out, "http_referer", record.referer.as_ref().map_or(b"", HeaderValue::as_bytes));
     member(out, "http_user_agent", record.user_agent.as_ref().map_or(b"", HeaderValue::as_bytes));
-    let took = record.duration().as_secs_f64();
+    let took = now.duration_since(record.started).as_secs_f64();
     write!(out, ",\"request_length\":{},\"request_time\":{took:.3}", record.request_length())?;
-    member(out, "proxy_upstream_name", Name(record).to_string().as_bytes());
+    let mut name = String::new();
+    push_upstream_name(&mut name, record);
+    member(out, "proxy_upstream_name", name.as_bytes());
     if let Some(upstream) = &record.upstream {
-        member(out, "upstream_addr", Address(&upstream.endpoint).to_string().as_bytes());
-        write!(out, ",\"upstream_response_time\":{:.3}", upstream.asked.elapsed().as_secs_f64())?;
+        let mut address = String::new();
+        push_endpoint(&mut address, &upstream.endpoint);
+        member(out, "upstream_addr", address.as_bytes());
+        let took = now.duration_since(upstream.asked).as_secs_f64();
+        write!(out, ",\"upstream_response_time\":{took:.3}")?;
         if let Some(status) = upstream.status {
             write!(out, ",\"upstream_status\":{}", status.as_u16())?;
         }
@@ -174,27 +198,22 @@ fn json(out: &mut String, record: &ExchangeRecord) -> std::fmt::Result {
 }
 
 /// `$proxy_upstream_name`: namespace, Service and port.
-struct Name<'a>(&'a ExchangeRecord);
-
-impl std::fmt::Display for Name<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match &self.0.route {
-            Some(route) if !route.origin.service.is_empty() => {
-                let origin = &route.origin;
-                write!(f, "{}-{}-{}", origin.namespace, origin.service, origin.port)
-            }
-            Some(_) | None => f.write_str("upstream-default-backend"),
+fn push_upstream_name(out: &mut String, record: &ExchangeRecord) {
+    match &record.route {
+        Some(route) if !route.origin.service.is_empty() => {
+            let origin = &route.origin;
+            push_all(out, [&origin.namespace, "-", &origin.service, "-", &origin.port]);
         }
+        Some(_) | None => out.push_str("upstream-default-backend"),
     }
 }
 
-struct Address<'a>(&'a Endpoint);
-
-impl std::fmt::Display for Address<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.0 {
-            Endpoint::Address(address) => address.fmt(f),
-            Endpoint::Name(name, port) => write!(f, "{name}:{port}"),
+fn push_endpoint(out: &mut String, endpoint: &Endpoint) {
+    match endpoint {
+        Endpoint::Address(address) => push_socket(out, *address),
+        Endpoint::Name(name, port) => {
+            push_all(out, [name, ":"]);
+            push_number(out, (*port).into());
         }
     }
 }
@@ -216,10 +235,12 @@ fn header(out: &mut String, value: Option<&HeaderValue>) {
 
 /// nginx's default escaping: what could end a field or a line becomes `\xXX`.
 fn escape(out: &mut String, bytes: &[u8]) {
-    for &byte in bytes {
-        match byte {
-            b'"' | b'\\' | ..=0x1f | 0x7f.. => push_hex(out, "\\x", byte),
-            plain => out.push(plain as char),
+    let is_plain = |byte: u8| !matches!(byte, b'"' | b'\\' | ..=0x1f | 0x7f..);
+    for part in bytes.chunk_by(|one, next| is_plain(*one) && is_plain(*next)) {
+        match part {
+            [byte] if !is_plain(*byte) => push_hex(out, "\\x", *byte),
+            // Plain bytes are ASCII.
+            plain => out.push_str(std::str::from_utf8(plain).unwrap_or_default()),
         }
     }
 }
@@ -261,17 +282,24 @@ mod tests {
     #[test]
     fn a_text_line_has_the_fields_of_ingress_nginx() {
         let mut line = String::new();
-        text(&mut line, &record()).unwrap();
-        assert!(line.starts_with("192.0.2.7 - - ["), "{line}");
-        assert!(line.contains("] \"GET /a?b=c HTTP/1.1\" 499 0 "), "{line}");
+        text(&mut line, &record(), "24/Nov/2026:19:28:01 +0000", Instant::now());
+        let begin = "192.0.2.7 - - [24/Nov/2026:19:28:01 +0000] \"GET /a?b=c HTTP/1.1\" 499 0 ";
+        assert!(line.starts_with(begin), "{line}");
         assert!(line.contains(" \"-\" \"probe\\x221\" "), "{line}");
         assert!(line.ends_with("[upstream-default-backend] [] - - - - abc"), "{line}");
     }
 
     #[test]
+    fn what_could_end_a_field_is_escaped_wherever_it_is() {
+        let mut line = String::new();
+        escape(&mut line, b"\"a\\bc\n\x7f\xffd\"");
+        assert_eq!(line, "\\x22a\\x5Cbc\\x0A\\x7F\\xFFd\\x22");
+    }
+
+    #[test]
     fn a_json_line_escapes_what_clients_send() {
         let mut line = String::new();
-        json(&mut line, &record()).unwrap();
+        json(&mut line, &record(), Instant::now()).unwrap();
         assert!(line.contains("\"http_user_agent\":\"probe\\\"1\""), "{line}");
         assert!(line.ends_with("\"req_id\":\"abc\"}"), "{line}");
     }

@@ -15,6 +15,7 @@ mod balance;
 mod body;
 mod conn_info;
 mod connection;
+mod digits;
 mod drain;
 mod error;
 mod exchange;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use http::{Method, StatusCode};
 use jamul_routing::{Route, RouteId};
@@ -37,7 +38,7 @@ pub(crate) struct WorkerMetrics {
 #[derive(Clone, Debug)]
 struct RouteSeries {
     route: Arc<Route>,
-    by_answer: HashMap<(StatusCode, &'static str), Series>,
+    by_answer: HashMap<(StatusCode, &'static str), Series, foldhash::fast::RandomState>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -73,17 +74,17 @@ impl WorkerMetrics {
     }
 
     /// Counts an exchange. Those without a route count as requests of the process only, as in ingress-nginx.
-    pub(crate) fn exchange_finished(&self, record: &ExchangeRecord) {
+    pub(crate) fn exchange_finished(&self, record: &ExchangeRecord, now: Instant) {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let Some(route) = &record.route else { return };
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
         if !routes.contains_key(&route.id) {
-            let new = RouteSeries { route: Arc::clone(route), by_answer: HashMap::new() };
+            let new = RouteSeries { route: Arc::clone(route), by_answer: HashMap::default() };
             routes.insert(route.id.clone(), new);
         }
         let Some(of_route) = routes.get_mut(&route.id) else { return };
         let series = of_route.by_answer.entry((record.status, method_label(&record.method))).or_default();
-        series.duration.observe(&TIME_BUCKETS, record.duration().as_secs_f64());
+        series.duration.observe(&TIME_BUCKETS, now.duration_since(record.started).as_secs_f64());
         series.request_size.observe(&SIZE_BUCKETS, record.request_length() as f64);
         series.response_size.observe(&SIZE_BUCKETS, record.sent as f64);
     }

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::access_log::AccessLog;
 use crate::metrics::WorkerMetrics;
@@ -29,7 +30,8 @@ impl OpenRecord {
 
 impl Drop for OpenRecord {
     fn drop(&mut self) {
-        self.metrics.exchange_finished(&self.record);
-        self.log.exchange_finished(&self.record);
+        let now = Instant::now();
+        self.metrics.exchange_finished(&self.record, now);
+        self.log.exchange_finished(&self.record, now);
     }
 }

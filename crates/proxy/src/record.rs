@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use jamul_routing::{Endpoint, Route};
@@ -32,7 +32,7 @@ pub(crate) struct ExchangeRecord {
     /// Bytes of the response body.
     pub(crate) sent: u64,
     pub(crate) failure: Option<Failure>,
-    started: Instant,
+    pub(crate) started: Instant,
 }
 
 /// What the upstream did.
@@ -71,11 +71,6 @@ impl ExchangeRecord {
     /// Head and body of the request in bytes.
     pub(crate) fn request_length(&self) -> u64 {
         self.head_length + self.meter.as_ref().map_or(0, |meter| meter.received())
-    }
-
-    /// How long it has taken.
-    pub(crate) fn duration(&self) -> Duration {
-        self.started.elapsed()
     }
 }
 
