@@ -2,31 +2,44 @@
 //! if that may help.
 
 use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
-use http::{Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use jamul_routing::route::Target;
-use jamul_routing::{Endpoint, Protocol, RequestHead, ResponseHead, Route, Snapshot, Upstream};
+use jamul_routing::{
+    Condition, Endpoint, Observation, Protocol, RequestHead, ResponseHead, Route, Snapshot, Upstream,
+};
 
+use crate::attempts::Attempts;
+use crate::balance::Pick;
 use crate::body::{Relay, Source};
 use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
 use crate::forward;
+use crate::meter::Meter;
 use crate::outcome::Outcome;
 use crate::record::{ExchangeRecord, UpstreamRecord};
-use crate::request_body::RequestBody;
+use crate::request_body::{Replay, RequestBody};
 use crate::upgrade;
-use crate::upstream::{Lease, Reuse};
+use crate::upstream::{Broken, Lease, Reuse};
+use crate::wish::Wish;
 use crate::worker::Worker;
-
-/// Endpoints that one exchange tries to connect to (nginx's `proxy_next_upstream_tries 3`).
-const TRIES: usize = 3;
 
 /// The way to the client for another protocol, and its name.
 type Upgrade = Option<(OnUpgrade, HeaderValue)>;
+
+/// Why an attempt gave no response, and the request if it may be sent elsewhere.
+#[derive(Debug)]
+struct Unanswered {
+    failure: Failure,
+    condition: Condition,
+    again: Option<Request<RequestBody>>,
+}
 
 /// An exchange whose filters have let it pass.
 #[derive(Debug)]
@@ -35,10 +48,11 @@ pub(crate) struct Asking<'a> {
     pub(crate) connection: &'a ConnInfo,
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) route: &'a Route,
+    pub(crate) wish: Wish<'a>,
 }
 
 impl Asking<'_> {
-    /// Sends the request to an endpoint of the route's upstream.
+    /// Sends the request to an endpoint of the upstream, and to others as long as that may help.
     ///
     /// # Errors
     /// The last attempt's [`Failure`].
@@ -51,46 +65,105 @@ impl Asking<'_> {
     ) -> Result<Outcome, Failure> {
         let Self { worker, connection, route, .. } = *self;
         let upstream = self.upstream()?;
-        let (body, meter) = RequestBody::new(incoming, route.body_limit, worker.settings.waits.body)?;
+        let group = worker.balancer.group(upstream);
+        let mut attempts = Attempts::new(route.retry, &head.method, group.len());
+        let (limit, wait) = (route.body_limit, worker.settings.waits.body);
+        let (body, meter, replay) = RequestBody::new(incoming, limit, wait, attempts.keep())?;
         record.meter = Some(Rc::clone(&meter));
         let (client, protocol) = upgrade.unzip();
         let mut request = forward::request(head, body, connection, record.request_id.clone(), protocol)?;
-        let mut last = Failure::NoEndpoint;
+        let mut pick = group.pick(&self.wish, attempts.tried()).ok_or(Failure::NoEndpoint)?;
+        loop {
+            asked(record, &pick.member.endpoint);
+            let spare = attempts.spare(&request);
+            let sent = self.send(&pick, upstream.protocol, request, spare, &replay, &meter).await;
+            let (end, again) = match sent {
+                Ok((response, lease, spare)) => match attempts.refuses(response.status(), spare, &replay) {
+                    Some(again) => (Failure::Upstream, again),
+                    None => {
+                        replay.forget();
+                        let mut outcome = self.answered(response, lease, client, record)?;
+                        self.begin_session(&pick, &mut outcome);
+                        return Ok(outcome);
+                    }
+                },
+                Err(Unanswered { failure, again, condition }) => match again {
+                    Some(again) if attempts.goes_on_after(condition) => (failure, again),
+                    Some(_) | None => return Err(failure),
+                },
+            };
+            attempts.next(pick.index);
+            request = again;
+            pick = group.pick(&self.wish, attempts.tried()).ok_or(end)?;
+        }
+    }
+
+    /// One attempt: a lease on a connection, the request, the head of the response.
+    async fn send(
+        &self,
+        pick: &Pick,
+        protocol: Protocol,
+        mut request: Request<RequestBody>,
+        mut spare: Option<Request<()>>,
+        replay: &Replay,
+        meter: &Meter,
+    ) -> Result<(Response<Incoming>, Lease, Option<Request<()>>), Unanswered> {
+        let (worker, timeouts) = (self.worker, &self.route.timeouts);
+        let (pool, tls) = (&worker.pool, &worker.upstream_tls);
+        let health = pick.member.health();
+        let repeats = spare.is_some();
         let mut reuse = Reuse::Allowed;
-        let mut endpoints = worker.rounds.order(upstream).take(TRIES);
-        let mut next = endpoints.next();
-        while let Some(endpoint) = next {
-            asked(record, endpoint);
-            let (pool, tls, connect) = (&worker.pool, &worker.upstream_tls, route.timeouts.connect);
-            let mut lease = match Lease::take(pool, tls, endpoint, upstream.protocol, reuse, connect).await {
+        loop {
+            let (endpoint, busy) = (&pick.member.endpoint, pick.member.begin());
+            let lease = Lease::take(pool, tls, endpoint, protocol, reuse, timeouts.connect, busy).await;
+            let mut lease = match lease {
                 Ok(lease) => lease,
                 Err(failure) => {
-                    last = failure;
-                    next = endpoints.next();
-                    continue;
+                    health.observe(Observation::Unreachable);
+                    let is_late = failure == Failure::ConnectTimeout;
+                    let condition = if is_late { Condition::Timeout } else { Condition::Error };
+                    return Err(Unanswered { failure, condition, again: Some(request) });
                 }
             };
-            let spare = if lease.is_reused { forward::copy(&request) } else { None };
-            let broken = match lease.send(request, &route.timeouts, &meter).await {
-                Ok(response) => return self.answered(response, lease, client, record),
+            let begun = Instant::now();
+            let Broken { failure, condition, unsent } = match lease.send(request, timeouts, meter).await {
+                Ok(response) => {
+                    pick.member.answered_after(begun.elapsed());
+                    let is_failure = response.status().is_server_error()
+                        && Condition::of_status(response.status())
+                            .is_some_and(|condition| self.route.retry.on.contains(condition));
+                    health.observe(if is_failure { Observation::Failed } else { Observation::Answered });
+                    return Ok((response, lease, spare));
+                }
                 Err(broken) => broken,
             };
+            let whole = unsent.or_else(|| forward::whole(spare.take()?, replay));
             // The endpoint closed an idle connection just when we used it: once more, on a new one.
-            match broken.unsent.or(spare) {
-                Some(again) if lease.is_reused && broken.failure == Failure::Upstream => request = again,
-                Some(_) | None => return Err(broken.failure),
+            match whole {
+                Some(again) if lease.is_reused && failure == Failure::Upstream => {
+                    spare = repeats.then(|| forward::copy(&again));
+                    request = again;
+                }
+                again => {
+                    if matches!(failure, Failure::Upstream | Failure::UpstreamTimeout) {
+                        health.observe(Observation::Failed);
+                    }
+                    // What the client did wrong is wrong at every endpoint.
+                    let again = again.filter(|_| meter.failure().is_none());
+                    return Err(Unanswered { failure, condition, again });
+                }
             }
             reuse = Reuse::Never;
         }
-        Err(last)
     }
 
-    /// The route's upstream, if it can be asked.
-    fn upstream(&self) -> Result<&Upstream, Failure> {
-        let id = match &self.route.target {
-            Target::Upstream(id) => id,
-            Target::NotFound => return Err(Failure::NoRoute),
-            Target::Closed => return Err(Failure::RouteClosed),
+    /// The upstream to ask: the route's or a canary.
+    fn upstream(&self) -> Result<&Arc<Upstream>, Failure> {
+        let id = match (self.wish.choice.target, self.wish.choice.canary) {
+            (Target::Closed, _) => return Err(Failure::RouteClosed),
+            (_, Some(canary)) => canary,
+            (Target::Upstream(id), None) => id,
+            (Target::NotFound, None) => return Err(Failure::NoRoute),
         };
         let upstream = self.snapshot.upstreams.get(id).ok_or(Failure::NoEndpoint)?;
         if upstream.endpoints.is_empty() {
@@ -102,6 +175,14 @@ impl Asking<'_> {
                 tracing::error!(upstream = %id.0, "backend-protocol GRPC and GRPCS are not served yet");
                 Err(Failure::Protocol)
             }
+        }
+    }
+
+    /// Gives the client the cookie of a session that began with this choice.
+    fn begin_session(&self, pick: &Pick, outcome: &mut Outcome) {
+        let cookie = pick.new_key.as_deref().and_then(|key| self.wish.set_cookie(key));
+        if let Some(cookie) = cookie {
+            outcome.head.headers.append(header::SET_COOKIE, cookie);
         }
     }
 

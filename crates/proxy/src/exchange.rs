@@ -19,6 +19,7 @@ use crate::open_record::OpenRecord;
 use crate::outcome::Outcome;
 use crate::question;
 use crate::record::ExchangeRecord;
+use crate::wish::Wish;
 use crate::worker::Worker;
 
 /// ingress-nginx's defaults: `hsts`, `hsts-max-age`, `hsts-include-subdomains`.
@@ -67,13 +68,14 @@ async fn serve(
     let Some(found) = snapshot.router.find(&head) else { return unrouted(&head) };
     let route = found.route;
     record.route = Some(Arc::clone(&route));
+    let wish = Wish::of(&route, &head);
     let mut scope = Scope { route: &route, https_port: worker.settings.https_port_in_redirects };
 
     let (passed, reply) = filters_in(&mut head, &mut scope).await;
     let mut outcome = match reply {
         Some(reply) => reply.into(),
         None => {
-            let asking = Asking { worker, connection, snapshot: &snapshot, route: &route };
+            let asking = Asking { worker, connection, snapshot: &snapshot, route: &route, wish };
             match asking.ask(head, incoming, upgrade, record).await {
                 Ok(outcome) => outcome,
                 Err(failure) => failed(failure, record),

@@ -7,7 +7,7 @@ use jamul_routing::{Host, RequestHead, path};
 
 use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
-use crate::request_body::RequestBody;
+use crate::request_body::{Replay, RequestBody};
 
 /// Headers of one connection only (RFC 9110 section 7.6.1), besides those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 7] = [
@@ -148,17 +148,19 @@ pub(crate) fn request(
     Ok(request)
 }
 
-/// The request again, if it may be sent twice: it has no body and twice is as good as once (RFC 9110
-/// section 9.2.2).
-pub(crate) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    if !matches!(request.body(), RequestBody::Empty) || !request.method().is_idempotent() {
-        return None;
-    }
-    let mut copy = Request::new(RequestBody::Empty);
+/// The head of the request, for another attempt.
+pub(crate) fn copy(request: &Request<RequestBody>) -> Request<()> {
+    let mut copy = Request::new(());
     copy.method_mut().clone_from(request.method());
     copy.uri_mut().clone_from(request.uri());
     copy.headers_mut().clone_from(request.headers());
-    Some(copy)
+    copy
+}
+
+/// The request of a copied head, if its body is still there.
+pub(crate) fn whole(copy: Request<()>, replay: &Replay) -> Option<Request<RequestBody>> {
+    let body = replay.again()?;
+    Some(copy.map(|()| body))
 }
 
 /// Takes away what is between the upstream and us, and what it says about itself.

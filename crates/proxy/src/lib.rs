@@ -11,12 +11,14 @@ pub mod settings;
 
 mod access_log;
 mod asking;
+mod attempts;
 mod balance;
 mod body;
 mod conn_info;
 mod connection;
 mod digits;
 mod drain;
+mod endpoint_health;
 mod error;
 mod exchange;
 mod failure;
@@ -34,8 +36,10 @@ mod snapshots;
 mod tls;
 mod upgrade;
 mod upstream;
+mod wish;
 mod worker;
 
+pub use endpoint_health::EndpointHealths;
 pub use error::ProxyError;
 pub use metrics::Metrics;
 pub use server::Proxy;

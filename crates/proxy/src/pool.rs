@@ -17,7 +17,6 @@ const MAX_IDLE: usize = 320;
 const IDLE_TIME: Duration = Duration::from_secs(60);
 /// How long a connection may take to become ready again after its response has ended.
 const READY_TIME: Duration = Duration::from_secs(1);
-const SWEEP_TIME: Duration = Duration::from_secs(15);
 
 /// What makes connections interchangeable.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -75,13 +74,21 @@ impl Pool {
         });
     }
 
-    /// Closes connections that were idle for too long, for ever.
-    pub(crate) async fn sweep(&self) {
-        let mut ticks = tokio::time::interval(SWEEP_TIME);
-        loop {
-            ticks.tick().await;
-            self.sweep_once();
-        }
+    /// Closes connections that were idle for too long.
+    pub(crate) fn close_old(&self) {
+        let mut idle = self.idle.borrow_mut();
+        idle.by_key.retain(|_, parked| {
+            parked.retain(|parked| !parked.sender.is_closed() && parked.since.elapsed() < IDLE_TIME);
+            !parked.is_empty()
+        });
+        idle.recount();
+    }
+
+    /// Closes the connections to endpoints that are not wanted any more.
+    pub(crate) fn retain(&self, is_wanted: impl Fn(&Endpoint) -> bool) {
+        let mut idle = self.idle.borrow_mut();
+        idle.by_key.retain(|key, _| is_wanted(&key.endpoint));
+        idle.recount();
     }
 
     fn park(&self, key: PoolKey, sender: SendRequest<RequestBody>) {
@@ -92,13 +99,10 @@ impl Pool {
         idle.count += 1;
         idle.by_key.entry(key).or_default().push(Parked { sender, since: Instant::now() });
     }
+}
 
-    fn sweep_once(&self) {
-        let mut idle = self.idle.borrow_mut();
-        idle.by_key.retain(|_, parked| {
-            parked.retain(|parked| !parked.sender.is_closed() && parked.since.elapsed() < IDLE_TIME);
-            !parked.is_empty()
-        });
-        idle.count = idle.by_key.values().map(Vec::len).sum();
+impl Idle {
+    fn recount(&mut self) {
+        self.count = self.by_key.values().map(Vec::len).sum();
     }
 }

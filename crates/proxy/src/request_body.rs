@@ -1,5 +1,6 @@
 //! The client's body on its way to an upstream: limit, idle timeout, and what both bodies can end with.
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -36,14 +37,57 @@ pub(crate) enum RequestBody {
     Client(ClientBody),
 }
 
-/// The client's body with its limit and timeout.
+/// The client's body with its limit and timeout, on its way to one endpoint.
 #[derive(Debug)]
 pub(crate) struct ClientBody {
+    source: Rc<RefCell<Source>>,
+    /// What is still to be read when this way begins: all of the body.
+    hint: SizeHint,
+    /// Kept pieces that went this way already.
+    replayed: usize,
+    /// Which attempt this is the body of.
+    attempt: u32,
+}
+
+/// Where the client's body comes from, and what of it is kept for another attempt.
+#[derive(Debug)]
+struct Source {
     incoming: Incoming,
     meter: Rc<Meter>,
     limit: Option<u64>,
     idle: IdleTimer,
+    kept: Kept,
+    /// The attempt whose turn it is to read.
+    attempt: u32,
 }
+
+/// What was read of a body.
+#[derive(Debug)]
+enum Kept {
+    /// All of it, so that another endpoint may get it.
+    All { pieces: Vec<Bytes>, length: usize },
+    /// Not all: there is no other attempt.
+    Not,
+}
+
+/// The way to send a body again.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    source: Option<Rc<RefCell<Source>>>,
+    hint: SizeHint,
+}
+
+/// Whether the beginning of a body is kept while it is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    /// Up to [`MOST_KEPT`].
+    Yes,
+    /// The request will not be repeated.
+    No,
+}
+
+/// Bytes of a body that are kept for another attempt.
+const MOST_KEPT: usize = 64 * 1024;
 
 impl RequestBody {
     /// Takes the client's body.
@@ -54,16 +98,47 @@ impl RequestBody {
         incoming: Incoming,
         limit: Option<u64>,
         wait: Duration,
-    ) -> Result<(Self, Rc<Meter>), Failure> {
+        keep: Keep,
+    ) -> Result<(Self, Rc<Meter>, Replay), Failure> {
+        let hint = incoming.size_hint();
         if incoming.is_end_stream() {
-            return Ok((Self::Empty, Meter::new(Phase::Done)));
+            return Ok((Self::Empty, Meter::new(Phase::Done), Replay { source: None, hint }));
         }
-        if limit.is_some_and(|limit| incoming.size_hint().lower() > limit) {
+        if limit.is_some_and(|limit| hint.lower() > limit) {
             return Err(Failure::BodyTooLarge);
         }
         let meter = Meter::new(Phase::Upstream);
-        let body = ClientBody { incoming, meter: Rc::clone(&meter), limit, idle: IdleTimer::new(wait) };
-        Ok((Self::Client(body), meter))
+        let kept = match keep {
+            Keep::Yes => Kept::All { pieces: Vec::new(), length: 0 },
+            Keep::No => Kept::Not,
+        };
+        let idle = IdleTimer::new(wait);
+        let source = Source { incoming, meter: Rc::clone(&meter), limit, idle, kept, attempt: 0 };
+        let source = Rc::new(RefCell::new(source));
+        let replay = Replay { source: Some(Rc::clone(&source)), hint: hint.clone() };
+        Ok((Self::Client(ClientBody { source, hint, replayed: 0, attempt: 0 }), meter, replay))
+    }
+}
+
+impl Replay {
+    /// The whole body once more; the one before may not read any longer. `None` if it is not kept.
+    pub(crate) fn again(&self) -> Option<RequestBody> {
+        let Some(shared) = &self.source else { return Some(RequestBody::Empty) };
+        let mut source = shared.borrow_mut();
+        if matches!(source.kept, Kept::Not) {
+            return None;
+        }
+        source.attempt += 1;
+        source.meter.advance(Phase::Upstream);
+        let (hint, attempt) = (self.hint.clone(), source.attempt);
+        Some(RequestBody::Client(ClientBody { source: Rc::clone(shared), hint, replayed: 0, attempt }))
+    }
+
+    /// There will be no other attempt: lets go of what is kept.
+    pub(crate) fn forget(&self) {
+        if let Some(source) = &self.source {
+            source.borrow_mut().kept = Kept::Not;
+        }
     }
 }
 
@@ -84,19 +159,61 @@ impl Body for RequestBody {
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Client(body) => body.incoming.is_end_stream(),
+            Self::Client(body) => body.is_end(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Client(body) => body.incoming.size_hint(),
+            Self::Client(body) => body.hint.clone(),
         }
     }
 }
 
 impl ClientBody {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let mut source = self.source.borrow_mut();
+        if source.attempt != self.attempt {
+            return Poll::Ready(Some(Err(BodyError::Request(Failure::Upstream))));
+        }
+        let piece = match &source.kept {
+            Kept::All { pieces, .. } => pieces.get(self.replayed).cloned(),
+            Kept::Not => None,
+        };
+        let frame = match piece {
+            Some(piece) => {
+                let is_last = source.is_through(self.replayed + 1);
+                source.meter.advance(if is_last { Phase::Done } else { Phase::Upstream });
+                Poll::Ready(Some(Ok(Frame::data(piece))))
+            }
+            None => source.poll(cx),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &frame {
+            self.replayed += 1;
+            let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+            if let Some(rest) = self.hint.exact() {
+                self.hint = SizeHint::with_exact(rest.saturating_sub(length));
+            }
+        }
+        frame
+    }
+
+    fn is_end(&self) -> bool {
+        self.source.borrow().is_through(self.replayed)
+    }
+}
+
+impl Source {
+    /// Whether nothing follows the first `replayed` pieces.
+    fn is_through(&self, replayed: usize) -> bool {
+        let is_kept_through = match &self.kept {
+            Kept::All { pieces, .. } => replayed >= pieces.len(),
+            Kept::Not => true,
+        };
+        is_kept_through && self.incoming.is_end_stream()
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
             self.meter.advance(Phase::Client);
@@ -121,8 +238,23 @@ impl ClientBody {
         if self.limit.is_some_and(|limit| received > limit) {
             return Poll::Ready(Some(Err(BodyError::Request(self.meter.fail(Failure::BodyTooLarge)))));
         }
+        self.kept.keep(&frame);
         let is_last = self.incoming.is_end_stream();
         self.meter.advance(if is_last { Phase::Done } else { Phase::Upstream });
         Poll::Ready(Some(Ok(frame)))
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, frame: &Frame<Bytes>) {
+        let Self::All { pieces, length } = self else { return };
+        match frame.data_ref() {
+            Some(piece) if *length + piece.len() <= MOST_KEPT => {
+                *length += piece.len();
+                pieces.push(piece.clone());
+            }
+            // Too much, or trailers.
+            Some(_) | None => *self = Self::Not,
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
+use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use tokio::sync::oneshot;
@@ -13,9 +14,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::{self, AccessLog};
-use crate::balance::Rounds;
+use crate::balance::Balancer;
 use crate::connection;
 use crate::drain::{self, Drain};
+use crate::endpoint_health::EndpointHealths;
 use crate::error::ProxyError;
 use crate::listener;
 use crate::metrics::{Metrics, WorkerMetrics};
@@ -24,12 +26,16 @@ use crate::snapshots::Snapshots;
 use crate::tls::{ServerTls, UpstreamTls};
 use crate::worker::Worker;
 
+/// How often a worker looks for what is no longer needed.
+const SWEEP_TIME: Duration = Duration::from_secs(1);
+
 /// The data plane with its ports bound, not yet serving.
 #[derive(Debug)]
 pub struct Proxy {
     settings: Arc<ProxySettings>,
     snapshots: Snapshots,
     metrics: Arc<Metrics>,
+    healths: Arc<EndpointHealths>,
     tls: ServerTls,
     /// One entry per worker.
     sockets: Vec<Sockets>,
@@ -53,7 +59,7 @@ impl Proxy {
         let sockets = http.into_iter().zip(https).map(|(http, https)| Sockets { http, https }).collect();
         let tls = ServerTls::from_snapshots(Arc::clone(&snapshots)).map_err(ProxyError::Tls)?;
         let metrics = Arc::new(Metrics::new(workers));
-        Ok(Self { settings: Arc::new(settings), snapshots, metrics, tls, sockets })
+        Ok(Self { settings: Arc::new(settings), snapshots, metrics, healths: Arc::default(), tls, sockets })
     }
 
     /// The real addresses of the http ports, in the order of the settings.
@@ -74,6 +80,12 @@ impl Proxy {
         Arc::clone(&self.metrics)
     }
 
+    /// The health of endpoints; valid while and after the proxy runs.
+    #[must_use]
+    pub fn endpoint_healths(&self) -> Arc<EndpointHealths> {
+        Arc::clone(&self.healths)
+    }
+
     /// Serves until `shutdown`, then lets exchanges in flight finish within the grace. Runs on any tokio
     /// runtime; the work is done by threads of its own.
     ///
@@ -90,6 +102,7 @@ impl Proxy {
                 settings: Arc::clone(&self.settings),
                 snapshots: Arc::clone(&self.snapshots),
                 metrics: Arc::clone(metrics),
+                healths: Arc::clone(&self.healths),
                 tls: self.tls.clone(),
                 sockets,
                 log: log.clone(),
@@ -136,6 +149,7 @@ struct WorkerStart {
     settings: Arc<ProxySettings>,
     snapshots: Snapshots,
     metrics: Arc<WorkerMetrics>,
+    healths: Arc<EndpointHealths>,
     tls: ServerTls,
     sockets: Sockets,
     log: Option<SyncSender<String>>,
@@ -158,7 +172,7 @@ impl WorkerStart {
             settings: self.settings,
             snapshots: self.snapshots,
             pool: Rc::default(),
-            rounds: Rounds::default(),
+            balancer: Balancer::new(self.healths),
             metrics: self.metrics,
             upstream_tls: UpstreamTls::unverified().map_err(ProxyError::Tls)?,
             connections: TaskTracker::new(),
@@ -176,10 +190,23 @@ impl WorkerStart {
         };
         let served = tokio::select! {
             served = serving => served,
-            () = worker.pool.sweep() => Ok(()),
+            () = sweep(&worker) => Ok(()),
         };
         worker.log.close();
         served
+    }
+}
+
+/// Closes idle connections that are old or lead to endpoints that are gone, for ever.
+async fn sweep(worker: &Worker) {
+    let mut ticks = tokio::time::interval(SWEEP_TIME);
+    loop {
+        ticks.tick().await;
+        worker.pool.close_old();
+        let snapshot = worker.snapshots.load_full();
+        if worker.balancer.prune(&snapshot) {
+            worker.pool.retain(|endpoint| worker.balancer.knows(endpoint));
+        }
     }
 }
 

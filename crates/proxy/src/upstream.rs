@@ -10,10 +10,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper::rt::{Read, Write};
 use hyper_util::rt::TokioIo;
-use jamul_routing::{Endpoint, Protocol, Timeouts};
+use jamul_routing::{Condition, Endpoint, Protocol, Timeouts};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use crate::balance::InFlight;
 use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::pool::{Pool, PoolKey};
@@ -42,12 +43,15 @@ pub(crate) struct Lease {
     pool: Rc<Pool>,
     /// Whether another exchange used the connection before: it may be stale.
     pub(crate) is_reused: bool,
+    _in_flight: InFlight,
 }
 
 /// Why no response head came, and the request if nothing of it was sent.
 #[derive(Debug)]
 pub(crate) struct Broken {
     pub(crate) failure: Failure,
+    /// What of it `proxy-next-upstream` goes by.
+    pub(crate) condition: Condition,
     pub(crate) unsent: Option<Request<RequestBody>>,
 }
 
@@ -63,12 +67,13 @@ impl Lease {
         protocol: Protocol,
         reuse: Reuse,
         wait: Duration,
+        in_flight: InFlight,
     ) -> Result<Self, Failure> {
         let key = PoolKey { endpoint: endpoint.clone(), protocol };
         if reuse == Reuse::Allowed
             && let Some(sender) = pool.take(&key)
         {
-            return Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: true });
+            return Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: true, _in_flight: in_flight });
         }
         let sender = match tokio::time::timeout(wait, connect(&key, tls)).await {
             Ok(Ok(sender)) => sender,
@@ -85,7 +90,7 @@ impl Lease {
                 return Err(Failure::ConnectTimeout);
             }
         };
-        Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: false })
+        Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: false, _in_flight: in_flight })
     }
 
     /// Sends `request` and waits for the response head. The waits of `timeouts` run between two signs
@@ -110,7 +115,8 @@ impl Lease {
             }
             deadline = meter.deadline(timeouts);
             if deadline <= Instant::now() {
-                return Err(Broken { failure: Failure::UpstreamTimeout, unsent: None });
+                let (failure, condition) = (Failure::UpstreamTimeout, Condition::Timeout);
+                return Err(Broken { failure, condition, unsent: None });
             }
         };
         sent.map_err(|mut error| {
@@ -118,7 +124,9 @@ impl Lease {
                 tracing::debug!(error = error.error() as &dyn std::error::Error, "no response from endpoint");
                 Failure::Upstream
             });
-            Broken { failure, unsent: error.take_message() }
+            let is_malformed = error.error().is_parse();
+            let condition = if is_malformed { Condition::InvalidHeader } else { Condition::Error };
+            Broken { failure, condition, unsent: error.take_message() }
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio_util::task::TaskTracker;
 
 use crate::access_log::AccessLog;
-use crate::balance::Rounds;
+use crate::balance::Balancer;
 use crate::drain::Drain;
 use crate::metrics::WorkerMetrics;
 use crate::pool::Pool;
@@ -20,7 +20,7 @@ pub(crate) struct Worker {
     pub(crate) settings: Arc<ProxySettings>,
     pub(crate) snapshots: Snapshots,
     pub(crate) pool: Rc<Pool>,
-    pub(crate) rounds: Rounds,
+    pub(crate) balancer: Balancer,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) log: Rc<AccessLog>,
     pub(crate) upstream_tls: UpstreamTls,

@@ -1,9 +1,13 @@
 //! The registry of annotations, in the order in which their filters run.
 
+pub mod affinity;
 pub mod auth_external;
 pub mod backend_protocol;
+pub mod canary;
 pub mod custom_headers;
+pub mod load_balance;
 pub mod proxy_body_size;
+pub mod proxy_next_upstream;
 pub mod proxy_timeouts;
 pub mod rewrite_target;
 pub mod source_range;
@@ -22,6 +26,10 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &proxy_timeouts::Family,
     &proxy_body_size::Family,
     &backend_protocol::Family,
+    &proxy_next_upstream::Family,
+    &load_balance::Family,
+    &affinity::Family,
+    &canary::Family,
 ];
 
 /// Keys of ingress-nginx that protect something and that no family honours yet: to ignore them would open

@@ -2,7 +2,11 @@
 
 use std::sync::Arc;
 
+use crate::alternative::Split;
+use crate::balance::Method;
 use crate::filter::Filter;
+use crate::retry::Retry;
+use crate::session::SessionCookie;
 use crate::upstream::{Protocol, Timeouts};
 
 /// What annotations of one Ingress edit; `translate` makes one [`crate::Route`] per path from it.
@@ -12,6 +16,8 @@ pub struct Draft {
     pub host: HostDraft,
     /// Applies to the paths of this Ingress.
     pub route: RouteDraft,
+    /// Set, this Ingress is a canary: it has no routes of its own and takes part in those of others.
+    pub canary: Option<Split>,
 }
 
 /// Edits with host scope.
@@ -32,6 +38,12 @@ pub struct RouteDraft {
     pub body_limit: Option<u64>,
     /// How to speak to endpoints.
     pub protocol: Protocol,
+    /// When another endpoint is asked.
+    pub retry: Retry,
+    /// How an endpoint is chosen.
+    pub method: Method,
+    /// Sessions that stay at their endpoint.
+    pub session: Option<Arc<SessionCookie>>,
     /// Redirect plain http to https.
     pub ssl_redirect: SslRedirect,
 }
@@ -58,6 +70,9 @@ impl Default for RouteDraft {
             timeouts: Timeouts::default(),
             body_limit: Some(DEFAULT_BODY_LIMIT),
             protocol: Protocol::default(),
+            retry: Retry::default(),
+            method: Method::default(),
+            session: None,
             ssl_redirect: SslRedirect::default(),
         }
     }

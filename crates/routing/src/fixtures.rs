@@ -7,11 +7,13 @@ use std::sync::Arc;
 use http::{HeaderMap, Method};
 
 use crate::annotation::{Annotation, Invalid, Lookup, Values};
+use crate::balance::Balance;
 use crate::draft::Draft;
 use crate::filter::{Filter, Scope, Verdict};
 use crate::head::{Reply, RequestHead};
 use crate::host::Host;
 use crate::path::{PathMatch, Pattern, normalize};
+use crate::retry::Retry;
 use crate::route::{Origin, Route, RouteId, Target};
 use crate::upstream::Timeouts;
 
@@ -37,6 +39,9 @@ pub(crate) fn route(path: PathMatch) -> Route {
         origin: Origin::default(),
         filters: Vec::new(),
         target: Target::NotFound,
+        balance: Balance::default(),
+        alternatives: Vec::new(),
+        retry: Retry::default(),
         timeouts: Timeouts::default(),
         body_limit: None,
     }

@@ -7,8 +7,10 @@
 //! [`RequestHead`]; the router gives a [`Match`]; the route's [`Filter`]s decide what happens to it.
 
 mod alphabet;
+pub mod alternative;
 pub mod annotation;
 pub mod annotations;
+pub mod balance;
 pub mod challenges;
 pub mod diagnostic;
 pub mod draft;
@@ -16,27 +18,37 @@ pub mod explain;
 pub mod filter;
 #[cfg(test)]
 mod fixtures;
+mod hash_by;
 pub mod head;
+pub mod health;
 pub mod host;
 pub mod path;
+pub mod retry;
 pub mod route;
 pub mod router;
+pub mod session;
 mod shards;
 pub mod snapshot;
 mod template;
 pub mod tls;
 pub mod upstream;
 
+pub use alternative::{Alternative, Choice, Split};
 pub use annotation::{Annotation, Invalid, Key, Lookup, Values};
+pub use balance::Balance;
 pub use challenges::Challenges;
 pub use diagnostic::{Diagnostic, Severity};
 pub use draft::Draft;
 pub use filter::{Answer, Filter, Question, Scope, Verdict};
+pub use hash_by::HashBy;
 pub use head::{Reply, RequestHead, ResponseHead};
+pub use health::{Health, Observation};
 pub use host::{Host, HostPattern};
 pub use path::PathMatch;
+pub use retry::{Condition, Conditions, Retry};
 pub use route::{Origin, Route, RouteId};
 pub use router::{HostRoutes, Match, Router};
+pub use session::{Session, SessionCookie};
 pub use shards::Shards;
 pub use snapshot::Snapshot;
 pub use tls::{CertEntry, CertTable};

@@ -81,6 +81,15 @@ impl Pattern {
         Ok(Self { text: text.to_owned(), regex })
     }
 
+    /// Compiles `text` as it is: it matches anywhere, in its case.
+    ///
+    /// # Errors
+    /// The reason why it is not a regular expression.
+    pub fn search(text: &str) -> Result<Self, String> {
+        let regex = fancy_regex::RegexBuilder::new(text).backtrack_limit(BACKTRACK_LIMIT).build();
+        Ok(Self { text: text.to_owned(), regex: regex.map_err(|error| error.to_string())? })
+    }
+
     /// Whether it matches; a pattern that runs out of steps does not.
     #[must_use]
     pub fn is_match(&self, path: &str) -> bool {

@@ -7,8 +7,11 @@ use std::sync::Arc;
 
 use http::{HeaderMap, Method, StatusCode};
 
+use crate::alternative::Alternative;
+use crate::balance::Balance;
 use crate::head::{Reply, RequestHead, ResponseHead};
 use crate::path::PathMatch;
+use crate::retry::Retry;
 use crate::upstream::{Timeouts, UpstreamId};
 
 /// Names a route across Snapshots: state that outlives a Snapshot is keyed by it.
@@ -41,6 +44,12 @@ pub struct Route {
     pub filters: Vec<Arc<dyn Filter>>,
     /// Where requests go.
     pub target: Target,
+    /// How an endpoint is chosen there.
+    pub balance: Balance,
+    /// Canaries: other places for some of the requests, in the order in which they are offered them.
+    pub alternatives: Vec<Alternative>,
+    /// When another endpoint is asked.
+    pub retry: Retry,
     /// Waits towards the upstream.
     pub timeouts: Timeouts,
     /// Largest request body in bytes; `None` = unlimited. ingress-nginx: 1 MiB.

@@ -1,5 +1,6 @@
 //! Upstreams: named sets of endpoints.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -40,6 +41,15 @@ pub enum Endpoint {
     Address(SocketAddr),
     /// A name (Service of type ExternalName), resolved by the proxy when it connects, and a port.
     Name(Arc<str>, u16),
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(f),
+            Self::Name(name, port) => write!(f, "{name}:{port}"),
+        }
+    }
 }
 
 /// Waits towards an upstream; defaults as ingress-nginx.

@@ -9,10 +9,12 @@ use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
 use jamul_routing::router::Shadowed;
 use jamul_routing::{
-    Diagnostic, Filter, HostPattern, HostRoutes, Origin, PathMatch, Protocol, Route, RouteId, Severity,
+    Alternative, Balance, Diagnostic, Filter, HostPattern, HostRoutes, Origin, PathMatch, Protocol, Route,
+    RouteId, Severity,
 };
 
 use crate::backend::Backend;
+use crate::canary::{self, Canaries};
 use crate::ingress::{Claim, CompiledIngress, Destination, PathKind};
 
 /// What one host serves.
@@ -36,22 +38,26 @@ pub(crate) struct Use {
 /// Merges what `ingresses` (oldest first) claim on `pattern`: the first claim of a path and its type wins;
 /// where nobody claims `/`, the oldest decides what is there.
 pub(crate) fn translate(pattern: &HostPattern, ingresses: &[&CompiledIngress]) -> HostTranslation {
+    let (canaries, ingresses): (Vec<_>, Vec<_>) =
+        ingresses.iter().copied().partition(|ingress| ingress.draft.canary.is_some());
     let mut host = HostBuilder {
         pattern,
+        canaries: canary::of(pattern, &canaries),
         is_regex: ingresses.iter().any(|ingress| ingress.draft.host.regex_mode),
-        has_tls: has_tls(ingresses),
+        has_tls: has_tls(&ingresses),
         owners: BTreeMap::new(),
         routes: Vec::new(),
         shadowed: Vec::new(),
         uses: Vec::new(),
         diagnostics: Vec::new(),
     };
-    for ingress in ingresses {
+    for ingress in &ingresses {
         for claim in ingress.hosts.get(pattern).into_iter().flatten() {
             host.claim(ingress, claim);
         }
     }
-    host.root(ingresses);
+    host.root(&ingresses);
+    host.reject_lone_canaries();
     let routes = Arc::new(HostRoutes::new(host.routes, host.has_tls).with_shadowed(host.shadowed));
     HostTranslation { routes, uses: host.uses, diagnostics: host.diagnostics }
 }
@@ -65,6 +71,8 @@ fn has_tls(ingresses: &[&CompiledIngress]) -> bool {
 #[derive(Debug)]
 struct HostBuilder<'a> {
     pattern: &'a HostPattern,
+    /// Variants that no route has taken up yet.
+    canaries: Canaries<'a>,
     is_regex: bool,
     has_tls: bool,
     /// Who claimed a path first.
@@ -129,15 +137,74 @@ impl<'a> HostBuilder<'a> {
                 Target::Upstream(backend.upstream_id(draft.protocol))
             }
         };
+        let cookie_path = if self.is_regex { "/" } else { claim.path.as_str() };
+        let balance = Balance {
+            method: draft.method.clone(),
+            session: canary::session(draft.session.as_ref(), &claim.destination, cookie_path),
+        };
+        let alternatives = match &target {
+            Target::Upstream(_) => self.alternatives(ingress, claim, cookie_path),
+            Target::NotFound | Target::Closed => Vec::new(),
+        };
         self.routes.push(Arc::new(Route {
             id,
             path,
             origin: origin(ingress, claim),
             filters: filters(ingress, self.has_tls, is_closed),
             target,
+            balance,
+            alternatives,
+            retry: draft.retry,
             timeouts: draft.timeouts,
             body_limit: draft.body_limit,
         }));
+    }
+
+    /// The canaries of one path. As in ingress-nginx the oldest is the only one.
+    fn alternatives(
+        &mut self,
+        ingress: &CompiledIngress,
+        claim: &Claim,
+        cookie_path: &str,
+    ) -> Vec<Alternative> {
+        let mut offered =
+            self.canaries.remove(&(claim.kind, claim.path.clone())).unwrap_or_default().into_iter();
+        let Some((canary, of_canary)) = offered.next() else { return Vec::new() };
+        for (late, of_late) in offered {
+            let message = format!(
+                "Ingress {} is the canary of this path already; this one has no effect; take one of them away",
+                canary.age.key
+            );
+            self.report(Severity::Warning, late, &of_late.field, "CanaryConflict", message);
+        }
+        let Destination::Service(backend) = &of_canary.destination else { return Vec::new() };
+        let protocol = ingress.draft.route.protocol;
+        let Some(split) = canary.draft.canary.clone() else { return Vec::new() };
+        self.uses.push(Use {
+            backend: backend.clone(),
+            protocol,
+            ingress: canary.age.key.clone(),
+            field: of_canary.field.clone(),
+        });
+        let cookie = canary::cookie(&ingress.draft.route, &canary.draft.route);
+        let balance = Balance {
+            method: canary.draft.route.method.clone(),
+            session: canary::session(cookie, &of_canary.destination, cookie_path),
+        };
+        vec![Alternative { split, upstream: backend.upstream_id(protocol), balance }]
+    }
+
+    fn reject_lone_canaries(&mut self) {
+        for (ingress, claim) in std::mem::take(&mut self.canaries).into_values().flatten() {
+            let message = format!(
+                "no other Ingress serves {} path {:?} of host {}, so this canary is a variant of nothing; \
+                 it is not served",
+                kind_name(claim.kind),
+                claim.path,
+                self.pattern
+            );
+            self.report(Severity::Warning, ingress, &claim.field, "CanaryAlone", message);
+        }
     }
 
     fn route_id(&self, claim: &Claim) -> RouteId {

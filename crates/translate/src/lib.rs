@@ -14,6 +14,7 @@
 //! What a user got wrong never fails a translation: it becomes a [`jamul_routing::Diagnostic`].
 
 mod backend;
+mod canary;
 mod challenge;
 mod change;
 mod class;

@@ -8,6 +8,7 @@ mod exchanges;
 mod origin;
 mod plain;
 mod question;
+mod resilience;
 mod shutdown;
 mod stage;
 mod tls;

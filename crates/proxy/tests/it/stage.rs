@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jamul_proxy::{Metrics, Proxy, ProxyError, ProxySettings, Snapshots};
+use jamul_proxy::{EndpointHealths, Metrics, Proxy, ProxyError, ProxySettings, Snapshots};
 use jamul_routing::route::Target;
 use jamul_routing::{
-    Endpoint, Filter, Host, HostPattern, HostRoutes, Origin, PathMatch, Protocol, Route, RouteId, Snapshot,
-    Timeouts, Upstream, UpstreamId,
+    Balance, Endpoint, Filter, Host, HostPattern, HostRoutes, Origin, PathMatch, Protocol, Retry, Route,
+    RouteId, Snapshot, Timeouts, Upstream, UpstreamId,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -41,6 +41,9 @@ impl SnapshotBuilder {
             },
             filters: Vec::new(),
             target: Target::Upstream(id.clone()),
+            balance: Balance::default(),
+            alternatives: Vec::new(),
+            retry: Retry::default(),
             timeouts: Timeouts::default(),
             body_limit: Some(1024),
         };
@@ -72,6 +75,7 @@ pub(crate) struct Stage {
     pub(crate) http: SocketAddr,
     pub(crate) https: SocketAddr,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) healths: Arc<EndpointHealths>,
     pub(crate) snapshots: Snapshots,
     pub(crate) shutdown: CancellationToken,
     pub(crate) running: tokio::task::JoinHandle<Result<(), ProxyError>>,
@@ -93,6 +97,7 @@ impl Stage {
             http: proxy.http_addresses()[0],
             https: proxy.https_addresses()[0],
             metrics: proxy.metrics(),
+            healths: proxy.endpoint_healths(),
             snapshots,
             running: tokio::spawn(proxy.run(shutdown.clone())),
             shutdown,

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use jamul_routing::route::Target;
-use jamul_routing::{Endpoint, HostRoutes, Route, Snapshot};
+use jamul_routing::{Balance, Endpoint, HostRoutes, Retry, Route, Snapshot};
 use jamul_translate::Translator;
 
 use crate::fixture;
@@ -111,10 +111,26 @@ fn render_routes(text: &mut String, routes: &HostRoutes, snapshot: &Snapshot) {
         if route.timeouts != jamul_routing::Timeouts::default() {
             writeln!(text, "    {:?}", route.timeouts).unwrap();
         }
+        if route.balance != Balance::default() {
+            writeln!(text, "    {}", balance(&route.balance)).unwrap();
+        }
+        for alternative in &route.alternatives {
+            let (id, split) = (&alternative.upstream.0, &alternative.split);
+            writeln!(text, "    canary {id}: {split:?}, {}", balance(&alternative.balance)).unwrap();
+        }
+        if route.retry != Retry::default() {
+            writeln!(text, "    {:?}", route.retry).unwrap();
+        }
         if route.body_limit != Some(jamul_routing::draft::DEFAULT_BODY_LIMIT) {
             writeln!(text, "    body limit {:?}", route.body_limit).unwrap();
         }
     }
+}
+
+fn balance(balance: &Balance) -> String {
+    let session =
+        balance.session.as_ref().map(|session| format!("; path {} {:?}", session.path, session.cookie));
+    format!("balance {:?}{}", balance.method, session.unwrap_or_default())
 }
 
 fn target(route: &Route, snapshot: &Snapshot) -> String {
