@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::api_failure::ApiFailure;
+
 /// Why a store could not be opened or written.
 #[derive(Debug, Error)]
 pub enum StoreError {
@@ -71,6 +73,26 @@ pub enum StoreError {
         key: String,
         #[source]
         source: serde_saphyr::SerializeError,
+    },
+    /// The API server did not do it.
+    #[error("could not {verb} {kind} {key}")]
+    Api {
+        /// What was to be done.
+        verb: &'static str,
+        /// Kind of the object.
+        kind: &'static str,
+        /// Its key.
+        key: String,
+        #[source]
+        source: ApiFailure,
+    },
+    /// Somebody else wrote to the object meanwhile.
+    #[error("{kind} {key} was changed by somebody else meanwhile; it is looked at again")]
+    Conflict {
+        /// Kind of the object.
+        kind: &'static str,
+        /// Its key.
+        key: String,
     },
     /// The write did not finish because the process is stopping.
     #[error("the write was given up because the process is stopping")]

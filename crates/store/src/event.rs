@@ -11,7 +11,7 @@ use serde::Serialize;
 const LIMIT: usize = 1000;
 
 /// Kubernetes' two types of events.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum EventType {
     /// Something went as it should.
     Normal,
@@ -20,7 +20,7 @@ pub enum EventType {
 }
 
 /// Something worth telling about an object.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Announcement {
     /// Kind of the object.
     pub kind: String,

@@ -1,12 +1,14 @@
 //! The world behind one port: what the controllers read, watch and write, wherever it is kept.
 //!
 //! [`Store`] is a closed enum: [`Folder`] reads a user's manifests and keeps what the controllers make in a
-//! folder of its own, [`Memory`] forgets. Both keep their objects in the same typed tables, so that they
+//! folder of its own, [`Cluster`] is a copy of what a Kubernetes API server has, [`Memory`] forgets. All keep their objects in the same typed tables, so that they
 //! report the same [`Change`]s; the laws that hold for each of them are in `tests/it`.
 
 mod any;
+mod api_failure;
 mod change;
 mod clock;
+mod cluster;
 mod diagnostic;
 mod error;
 mod event;
@@ -18,8 +20,10 @@ mod place;
 mod port;
 mod tables;
 
+pub use api_failure::ApiFailure;
 pub use change::Change;
 pub use clock::Clock;
+pub use cluster::{Cluster, ClusterSettings};
 pub use diagnostic::{Severity, SourceDiagnostic};
 pub use error::StoreError;
 pub use event::{Announcement, Event, EventType};

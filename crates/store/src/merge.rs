@@ -11,8 +11,15 @@ use sha2::{Digest, Sha256};
 use crate::error::StoreError;
 
 /// Metadata that a store assigns; what a writer says there does not count.
-const ASSIGNED: [&str; 6] =
-    ["uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink"];
+const ASSIGNED: [&str; 7] = [
+    "uid",
+    "resourceVersion",
+    "generation",
+    "creationTimestamp",
+    "deletionTimestamp",
+    "managedFields",
+    "selfLink",
+];
 
 /// Who writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,13 +97,37 @@ pub(crate) fn status<K: Object>(existing: &K, reported: &K, fresh: &Fresh) -> Re
     Ok(Some(object))
 }
 
-/// A hash over what a writer decides: all but status and assigned metadata.
-pub(crate) fn content_hash<K: Object>(object: &K) -> Result<String, StoreError> {
+/// What a writer says of an object: all but status and assigned metadata.
+pub(crate) fn written<K: Object>(object: &K) -> Result<Map<String, Value>, StoreError> {
     let mut content = json(object)?;
     content.remove("status");
     if let Some(Value::Object(metadata)) = content.get_mut("metadata") {
         metadata.retain(|name, _| !ASSIGNED.contains(&name.as_str()));
     }
+    Ok(content)
+}
+
+/// The JSON merge patch (RFC 7396) that makes `wanted` of `known`; `None` when they are the same.
+pub(crate) fn difference(known: &Value, wanted: &Value) -> Option<Value> {
+    if known == wanted {
+        return None;
+    }
+    let (Value::Object(known), Value::Object(wanted)) = (known, wanted) else { return Some(wanted.clone()) };
+    let gone = known.keys().filter(|name| !wanted.contains_key(*name));
+    let gone = gone.map(|name| (name.clone(), Value::Null));
+    let changed = wanted.iter().filter_map(|(name, value)| {
+        let patch = match known.get(name) {
+            Some(before) => difference(before, value)?,
+            None => value.clone(),
+        };
+        Some((name.clone(), patch))
+    });
+    Some(Value::Object(gone.chain(changed).collect()))
+}
+
+/// A hash over what a writer decides: all but status and assigned metadata.
+pub(crate) fn content_hash<K: Object>(object: &K) -> Result<String, StoreError> {
+    let content = written(object)?;
     Ok(hex(&Sha256::digest(Value::Object(content).to_string())))
 }
 
@@ -132,4 +163,21 @@ fn uid<K: Object>(key: &str, fresh: &Fresh) -> String {
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_difference_names_what_changed_and_what_is_gone() {
+        let known = json!({ "a": 1, "b": { "c": 1, "d": [1] }, "e": "gone" });
+        let wanted = json!({ "a": 1, "b": { "c": 2, "d": [1, 2] }, "f": true });
+        let patch = json!({ "b": { "c": 2, "d": [1, 2] }, "e": null, "f": true });
+        assert_eq!(difference(&known, &wanted), Some(patch));
+        assert_eq!(difference(&known, &known), None);
+        assert_eq!(difference(&Value::Null, &json!({ "a": 1 })), Some(json!({ "a": 1 })));
+    }
 }

@@ -83,6 +83,11 @@ impl Tables {
         table.tell(&Change::Applied(object));
     }
 
+    /// The uid of an object of any kind, if it is there.
+    pub(crate) fn uid(&self, kind: &str, key: &ObjectKey) -> Option<String> {
+        self.by_kind.values().find(|table| table.kind() == kind)?.uid(key)
+    }
+
     /// Removes an object of any kind and tells the watchers; its uid, if it was there.
     pub(crate) fn remove(&mut self, place: &Place) -> Option<String> {
         self.by_kind.values_mut().find(|table| table.kind() == place.kind)?.remove(&place.key)
@@ -166,6 +171,7 @@ trait AnyTable: Send {
     fn remove(&mut self, key: &ObjectKey) -> Option<String>;
     fn controlled(&self, by: &dyn Fn(&jamul_api::core::OwnerReference) -> bool) -> Vec<Place>;
     fn uids(&self) -> Vec<String>;
+    fn uid(&self, key: &ObjectKey) -> Option<String>;
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
 }
@@ -200,6 +206,10 @@ impl<K: Object> AnyTable for Table<K> {
 
     fn uids(&self) -> Vec<String> {
         self.objects.values().filter_map(|object| object.metadata().uid.clone()).collect()
+    }
+
+    fn uid(&self, key: &ObjectKey) -> Option<String> {
+        self.objects.get(key)?.metadata().uid.clone()
     }
 
     fn as_any(&self) -> &dyn Any {

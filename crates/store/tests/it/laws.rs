@@ -5,7 +5,7 @@ use jamul_api::core::Secret;
 use jamul_api::{Certificate, CertificateRequest, Object};
 use jamul_store::{Announcement, Change, EventType, Folder, FolderSettings, Memory, Store, StoreError};
 
-use super::{certificate, clock, key, next, secret};
+use super::{certificate, clock, key, next, request, secret};
 
 /// Runs each law against each store.
 macro_rules! laws {
@@ -21,6 +21,13 @@ macro_rules! laws {
             async fn $law() {
                 let state = tempfile::tempdir().unwrap();
                 super::$law(super::empty_folder(state.path())).await;
+            })*
+        }
+        mod cluster {
+            $(#[tokio::test]
+            async fn $law() {
+                let Some(mut lab) = crate::cluster::Lab::take().await else { return };
+                super::$law(lab.store().await).await;
             })*
         }
     };
@@ -136,9 +143,7 @@ async fn a_status_needs_its_object(store: Store) {
 
 async fn deleting_an_owner_deletes_what_it_controls(store: Store) {
     let owner = store.apply(certificate("web", "a.test")).await.unwrap();
-    let mut request = CertificateRequest::default();
-    request.metadata.namespace = Some("default".to_owned());
-    request.metadata.name = Some("web-1".to_owned());
+    let mut request = request("web-1");
     request.metadata.owner_references = Some(vec![owner.owner_reference()]);
     store.apply(request).await.unwrap();
     store.apply(secret("web-tls", "a", "b")).await.unwrap();

@@ -1,13 +1,14 @@
 //! The laws of every store, and what only a folder does.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cluster;
 mod folder;
 mod laws;
 
 use std::time::Duration;
 
 use jamul_api::core::{ByteString, Secret};
-use jamul_api::{Certificate, Object, ObjectKey};
+use jamul_api::{Certificate, CertificateRequest, Object, ObjectKey};
 use jamul_store::{Change, Clock, Watch};
 use jiff::Timestamp;
 
@@ -29,6 +30,14 @@ fn certificate(name: &str, host: &str) -> Certificate {
     certificate.spec.secret_name = format!("{name}-tls");
     certificate.spec.dns_names = vec![host.to_owned()];
     certificate
+}
+
+fn request(name: &str) -> CertificateRequest {
+    let mut request = CertificateRequest::default();
+    request.metadata.namespace = Some("default".to_owned());
+    request.metadata.name = Some(name.to_owned());
+    request.spec.request = ByteString(b"a request".to_vec());
+    request
 }
 
 fn secret(name: &str, field: &str, value: &str) -> Secret {
