@@ -2,13 +2,14 @@
 
 pub use k8s_openapi::ByteString;
 pub use k8s_openapi::api::core::v1::{
-    ConfigMap, EndpointAddress, EndpointSubset, Endpoints, Namespace, Secret, Service, ServicePort,
-    ServiceSpec,
+    ConfigMap, EndpointAddress, EndpointSubset, Endpoints, LoadBalancerIngress, LoadBalancerStatus,
+    Namespace, Secret, Service, ServicePort, ServiceSpec, ServiceStatus,
 };
 pub use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 pub use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass, IngressClassSpec,
-    IngressRule, IngressServiceBackend, IngressSpec, IngressTLS, ServiceBackendPort,
+    IngressLoadBalancerIngress, IngressLoadBalancerStatus, IngressRule, IngressServiceBackend, IngressSpec,
+    IngressStatus, IngressTLS, ServiceBackendPort,
 };
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference, Time};
 pub use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;

@@ -1,6 +1,7 @@
 //! The command line: what can be asked, and how a wrong question is refused.
 
 mod ca;
+mod cluster;
 mod foreign;
 mod helm;
 mod look;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 pub(crate) use ca::{CaArgs, CaCommand, ServeArgs};
+pub(crate) use cluster::ClusterArgs;
 pub(crate) use helm::ValuesArgs;
 pub(crate) use look::{CertArgs, CertCommand, CheckArgs, ExplainArgs, GetArgs, Output, PlaceArgs};
 pub(crate) use run::{LogFormat, LogLevel, RunArgs};

@@ -72,7 +72,7 @@ impl Control {
     }
 
     /// Answers until `shutdown`.
-    pub(crate) async fn serve(self, store: &Store, shutdown: CancellationToken) {
+    pub(crate) async fn serve(&self, store: &Store, shutdown: CancellationToken) {
         loop {
             // One at a time: who asks is a person or a script, and each question has a time limit.
             let accepted = tokio::select! {

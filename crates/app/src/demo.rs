@@ -14,7 +14,7 @@ use jamul_store::{Change, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::DemoArgs;
-use crate::run::{self, Options, Server, stop_on_signal};
+use crate::run::{self, Options, Place, Server, stop_on_signal};
 use crate::transport;
 
 const HOST: &str = "hello.localhost";
@@ -87,19 +87,19 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
     let mut translate = jamul_translate::Settings::folder();
     translate.https_port = ports.https.port();
     let server = Server::open(Options {
-        manifests: manifests.clone(),
-        state: state.clone(),
+        place: Place::Folder { manifests: manifests.clone(), state: state.clone() },
         http: vec![ports.http],
         https: vec![ports.https],
         healthz: vec![ports.healthz],
-        acme_ca: Some(ports.ca),
+        acme_ca: Some((ports.ca, state.join("acme-ca"))),
         workers: run::cores(),
         access_log: false,
         log_format: LogFormat::Text,
         translate,
         shim: ShimSettings::default(),
         default_certificate: None,
-    })?;
+    })
+    .await?;
     let root = server.authority.as_ref().map(|authority| authority.root_pem()).unwrap_or_default();
     let story = Story { started, store: server.store.clone() };
     story.tell(&format!("a private ACME CA listens on https://{}/directory", ports.ca));

@@ -6,6 +6,7 @@ mod ca;
 mod cert;
 mod check;
 mod cli;
+mod cluster;
 mod control;
 mod crds;
 mod demo;

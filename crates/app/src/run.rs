@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::{self, AdminState, Phase};
 use crate::ca::{Authority, AuthoritySettings};
 use crate::cli::RunArgs;
+use crate::cluster::{ClusterOptions, Member};
 use crate::control::Control;
 use crate::state_folder;
 use crate::transport::HyperTransports;
@@ -33,18 +34,16 @@ const GRACE: Duration = Duration::from_secs(240);
 /// What a run is told; complete and checked.
 #[derive(Debug)]
 pub(crate) struct Options {
-    /// The user's folder.
-    pub(crate) manifests: PathBuf,
-    /// The database.
-    pub(crate) state: PathBuf,
+    /// Where the objects are.
+    pub(crate) place: Place,
     /// Plain http.
     pub(crate) http: Vec<SocketAddr>,
     /// https.
     pub(crate) https: Vec<SocketAddr>,
     /// Health, metrics, API.
     pub(crate) healthz: Vec<SocketAddr>,
-    /// The CA inside, if any.
-    pub(crate) acme_ca: Option<SocketAddr>,
+    /// The CA inside, if any: where it listens, and its state.
+    pub(crate) acme_ca: Option<(SocketAddr, PathBuf)>,
     /// Worker threads.
     pub(crate) workers: usize,
     /// Whether requests are logged to standard output.
@@ -59,13 +58,27 @@ pub(crate) struct Options {
     pub(crate) default_certificate: Option<ObjectKey>,
 }
 
+/// Where the objects are.
+#[derive(Debug)]
+pub(crate) enum Place {
+    /// In files.
+    Folder {
+        /// The user's.
+        manifests: PathBuf,
+        /// The database.
+        state: PathBuf,
+    },
+    /// Behind an API server.
+    Cluster(ClusterOptions),
+}
+
 /// Runs until SIGTERM or SIGINT.
 pub(crate) fn run(args: &RunArgs) -> anyhow::Result<()> {
     let options = Options::from_args(args)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let shutdown = CancellationToken::new();
-        let server = Server::open(options)?;
+        let server = Server::open(options).await?;
         tokio::try_join!(server.run(shutdown.clone()), stop_on_signal(shutdown)).map(|_| ())
     })
 }
@@ -86,17 +99,28 @@ pub(crate) async fn stop_on_signal(shutdown: CancellationToken) -> anyhow::Resul
 
 impl Options {
     fn from_args(args: &RunArgs) -> anyhow::Result<Self> {
-        let Some(manifests) = args.manifests.clone() else {
-            bail!("no --manifests DIR: this version serves a folder; running on a cluster is not built yet");
+        let state = || args.state.clone().map_or_else(state_folder::default, Ok);
+        let place = match args.manifests.clone() {
+            Some(manifests) => Place::Folder { manifests, state: state()? },
+            None => Place::Cluster(ClusterOptions::new(args.cluster.clone())),
         };
         let addresses = if args.bind_address.is_empty() { any_address() } else { args.bind_address.clone() };
         let on =
             |port: u16| addresses.iter().map(|address| SocketAddr::new(*address, port)).collect::<Vec<_>>();
-        let mut translate = jamul_translate::Settings::folder();
+        let mut translate = match &place {
+            Place::Folder { .. } => jamul_translate::Settings::folder(),
+            Place::Cluster(_) => jamul_translate::Settings {
+                watch_without_class: args.watch_ingress_without_class,
+                ..jamul_translate::Settings::default()
+            },
+        };
         translate.ingress_class.clone_from(&args.ingress_class);
         translate.controller_class.clone_from(&args.controller_class);
         translate.annotations_prefix.clone_from(&args.annotations_prefix);
-        translate.https_port = args.https_port;
+        // Before a cluster's port is a Service, which clients reach on 443.
+        if let Place::Folder { .. } = place {
+            translate.https_port = args.https_port;
+        }
         translate.config = args.configmap.as_deref().map(|text| key("--configmap", text)).transpose()?;
         let mut shim = ShimSettings::default();
         shim.default_issuer.name = args.default_issuer_name.clone().unwrap_or_default();
@@ -104,15 +128,14 @@ impl Options {
         shim.default_issuer.group = args.default_issuer_group.clone().unwrap_or_default();
         let default_certificate = args.default_ssl_certificate.as_deref();
         Ok(Self {
-            manifests,
-            state: match &args.state {
-                Some(state) => state.clone(),
-                None => state_folder::default()?,
-            },
+            place,
             http: on(args.http_port),
             https: on(args.https_port),
             healthz: on(args.healthz_port),
-            acme_ca: args.acme_ca,
+            acme_ca: match args.acme_ca {
+                Some(listen) => Some((listen, state()?.join("acme-ca"))),
+                None => None,
+            },
             workers: args.workers.unwrap_or_else(cores),
             access_log: true,
             log_format: args.log_format.into(),
@@ -156,28 +179,43 @@ pub(crate) struct Server {
     pub(crate) live: Arc<Live>,
     /// The CA inside.
     pub(crate) authority: Option<Authority>,
-    folder: Folder,
+    world: World,
     proxy: Proxy,
     context: Arc<Context>,
     healthz: Vec<SocketAddr>,
-    control: Control,
+}
+
+/// What keeps the store in step.
+#[derive(Debug)]
+enum World {
+    Folder(Folder, Control),
+    Cluster(Box<Member>),
 }
 
 impl Server {
     /// Opens the state, reads the manifests and binds the ports.
-    pub(crate) fn open(options: Options) -> anyhow::Result<Self> {
-        let folder = Folder::open(FolderSettings {
-            manifests: Some(options.manifests.clone()),
-            state: options.state.clone(),
-            rescan: FolderSettings::RESCAN,
-            clock: Clock::new(Timestamp::now),
-        })?;
-        let store = Store::Folder(folder.clone());
-        // The state is locked: whatever socket is there is nobody's.
-        let control = Control::open(&options.state)?;
+    pub(crate) async fn open(options: Options) -> anyhow::Result<Self> {
         let mut translate = options.translate;
+        let (store, world, cluster_resource_namespace) = match options.place {
+            Place::Folder { manifests, state } => {
+                let folder = Folder::open(FolderSettings {
+                    manifests: Some(manifests),
+                    state: state.clone(),
+                    rescan: FolderSettings::RESCAN,
+                    clock: Clock::new(Timestamp::now),
+                })?;
+                // The state is locked: whatever socket is there is nobody's.
+                let control = Control::open(&state)?;
+                (Store::Folder(folder.clone()), World::Folder(folder, control), "default".to_owned())
+            }
+            Place::Cluster(cluster) => {
+                let member = cluster.join().await?;
+                let namespace = member.cluster_resource_namespace.clone();
+                (Store::Cluster(member.cluster.clone()), World::Cluster(Box::new(member)), namespace)
+            }
+        };
         translate.default_certificate =
-            Some(default_certificate(&store, options.default_certificate.as_ref())?);
+            Some(default_certificate(&store, options.default_certificate.as_ref()).await?);
         let live = Arc::new(Live::default());
         let settings = ProxySettings {
             http: options.http,
@@ -191,10 +229,10 @@ impl Server {
         };
         let proxy = Proxy::bind(settings, Arc::clone(&live.snapshot))?;
         let authority = match options.acme_ca {
-            Some(listen) => Some(Authority::open(&AuthoritySettings {
+            Some((listen, state)) => Some(Authority::open(&AuthoritySettings {
                 http01_port: proxy.http_addresses().first().map_or(80, SocketAddr::port),
                 tls_alpn01_port: proxy.https_addresses().first().map_or(443, SocketAddr::port),
-                ..AuthoritySettings::new(listen, options.state.join("acme-ca"))
+                ..AuthoritySettings::new(listen, state)
             })?),
             None => None,
         };
@@ -204,17 +242,19 @@ impl Server {
             translate,
             shim: options.shim,
             backoff: Backoff::default(),
-            cluster_resource_namespace: "default".to_owned(),
+            cluster_resource_namespace,
         };
         let transports = Arc::new(HyperTransports::new(trusted)?);
         let context =
             Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
-        Ok(Self { store, live, authority, folder, proxy, context, healthz: options.healthz, control })
+        Ok(Self { store, live, authority, world, proxy, context, healthz: options.healthz })
     }
 
     /// Runs until `shutdown`, then drains. A part that ends by itself ends the run, with its name.
     pub(crate) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
         let (phase, phases) = watch::channel(Phase::Starting);
+        // A folder has one writer, by its lock.
+        let (duty, on_duty) = watch::channel(matches!(self.world, World::Folder(..)));
         let admin = AdminState {
             live: Arc::clone(&self.live),
             store: self.store.clone(),
@@ -234,17 +274,38 @@ impl Server {
             named("the proxy ended", result.map_err(Into::into))
         };
         let controllers = async {
-            let result = jamul_controllers::run(Arc::clone(&self.context), shutdown.clone()).await;
+            if let World::Cluster(member) = &self.world {
+                tokio::select! {
+                    () = member.cluster.synced() => {}
+                    () = shutdown.cancelled() => return Ok(()),
+                }
+            }
+            let result = jamul_controllers::run(Arc::clone(&self.context), on_duty, shutdown.clone()).await;
             named("a controller ended", result.map_err(|message| anyhow!(message)))
         };
-        let folder = async {
-            self.folder.run(shutdown.cancelled()).await;
-            named("the folder ended", Ok(()))
-        };
-        let (store, control) = (self.store.clone(), self.control);
-        let control = async {
-            control.serve(&store, shutdown.clone()).await;
-            named("the control socket ended", Ok(()))
+        let world = async {
+            match &self.world {
+                World::Folder(folder, control) => {
+                    tokio::join!(
+                        folder.run(shutdown.cancelled()),
+                        control.serve(&self.store, shutdown.clone())
+                    );
+                }
+                World::Cluster(member) => {
+                    // What is given up at shutdown is written to a store that is still alive.
+                    let given_up = CancellationToken::new();
+                    let lead = async {
+                        tokio::select! {
+                            () = member.cluster.synced() => {}
+                            () = shutdown.cancelled() => {}
+                        }
+                        member.lead(&self.context, &duty, &shutdown).await;
+                        given_up.cancel();
+                    };
+                    tokio::join!(member.cluster.run(given_up.cancelled()), lead);
+                }
+            }
+            named("the store ended", Ok(()))
         };
         let authority = async {
             match self.authority {
@@ -267,15 +328,15 @@ impl Server {
             phase.send_replace(Phase::Stopped);
             Ok(())
         };
-        tokio::try_join!(proxy, controllers, folder, control, authority, health, phases).map(|_| ())
+        tokio::try_join!(proxy, controllers, world, authority, health, phases).map(|_| ())
     }
 }
 
 /// The certificate for names that have none: the Secret of `--default-ssl-certificate`, else a self-signed one as
 /// ingress-nginx makes it.
-fn default_certificate(store: &Store, wanted: Option<&ObjectKey>) -> anyhow::Result<Arc<CertEntry>> {
+async fn default_certificate(store: &Store, wanted: Option<&ObjectKey>) -> anyhow::Result<Arc<CertEntry>> {
     let Some(wanted) = wanted else { return fake_certificate() };
-    let secret = store.get::<Secret>(wanted).with_context(|| {
+    let secret = store.fetch::<Secret>(wanted).await?.with_context(|| {
         format!("--default-ssl-certificate is {wanted}, but there is no such Secret; expected one of type kubernetes.io/tls")
     })?;
     let text = |name: &str| {

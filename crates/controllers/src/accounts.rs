@@ -132,7 +132,7 @@ async fn account_key(
     let data_key = if selector.key.is_empty() { names::TLS_KEY } else { &selector.key };
     let key = ObjectKey::new(namespace, selector.name.clone());
     let refuse = |message: String| AccountError::Key(Note::warning("ErrVerifyACMEAccount", message));
-    let existing: Option<Arc<Secret>> = context.store.get(&key);
+    let existing: Option<Arc<Secret>> = context.store.fetch(&key).await.map_err(AccountError::Store)?;
     let pem = existing
         .as_ref()
         .and_then(|secret| secret.data.as_ref()?.get(data_key))

@@ -44,7 +44,7 @@ async fn reconcile(context: &Context, by_secret: &Index, key: ObjectKey) -> Resu
     let store = &context.store;
     let Some(certificate) = store.get::<Certificate>(&key) else { return Ok(None) };
     let secret_key = secret_key(&certificate);
-    let secret = store.get::<Secret>(&secret_key);
+    let secret = store.fetch::<Secret>(&secret_key).await?;
     let next_key = store.get::<Secret>(&ObjectKey::new(key.namespace.clone(), next_key_name(&certificate)));
     let requests = requests(context, &certificate);
     let is_secret_owner = is_owner(context, by_secret, &certificate, secret.as_deref(), &secret_key);

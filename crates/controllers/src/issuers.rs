@@ -81,7 +81,7 @@ async fn reconcile<K: AnyIssuer>(context: &Context, key: ObjectKey) -> Result<Op
         Ok(IssuerKind::SelfSigned) => (Note::normal("IsReady", ""), true, None, None),
         Ok(IssuerKind::Ca) => {
             let name = object.spec().ca.as_ref().map(|ca| ca.secret_name.clone()).unwrap_or_default();
-            let secret = context.store.get::<Secret>(&ObjectKey::new(namespace, name.clone()));
+            let secret = context.store.fetch::<Secret>(&ObjectKey::new(namespace, name.clone())).await?;
             match ca::key_pair(&name, secret.as_deref()) {
                 Ok(_) => (Note::normal("KeyPairVerified", "Signing CA verified"), true, None, None),
                 Err(note) => (note, false, None, None),

@@ -6,8 +6,10 @@ mod accounts;
 mod certificates;
 mod challenges;
 mod context;
+mod findings;
 mod index;
 mod ingress_shim;
+mod ingress_status;
 mod issuers;
 mod key_maker;
 mod orders;
@@ -18,29 +20,61 @@ mod schedule;
 
 use std::sync::Arc;
 
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use context::{Clock, Context, Live, Settings, Transports, Trust};
+pub use findings::announce_findings;
+pub use ingress_status::{StatusSource, clear_status, publish_status};
 
-/// Runs every loop until `shutdown`.
+/// Translates and publishes until `shutdown`, and while `duty` says so also does what only one of several replicas may
+/// do: everything that writes.
 ///
 /// # Errors
 /// The name of a loop that ended although nobody asked it to.
-pub async fn run(context: Arc<Context>, shutdown: CancellationToken) -> Result<(), String> {
+pub async fn run(
+    context: Arc<Context>,
+    duty: watch::Receiver<bool>,
+    shutdown: CancellationToken,
+) -> Result<(), String> {
     let loops = async {
         tokio::select! {
             () = routes::run(&context) => "routes",
-            () = ingress_shim::run(&context) => "ingress-shim",
-            () = certificates::run(&context) => "certificates",
-            () = requests::run(&context) => "certificaterequests",
-            () = orders::run(&context) => "orders",
-            () = challenges::run(&context) => "challenges",
-            () = issuers::run_issuers(&context) => "issuers",
-            () = issuers::run_cluster_issuers(&context) => "clusterissuers",
+            name = write_on_duty(&context, duty) => name,
         }
     };
     tokio::select! {
         () = shutdown.cancelled() => Ok(()),
         name = loops => Err(format!("the {name} controller ended")),
+    }
+}
+
+/// Begins anew whenever it is our duty; what was under way when it ended is found again in the objects.
+async fn write_on_duty(context: &Context, mut duty: watch::Receiver<bool>) -> &'static str {
+    loop {
+        until(&mut duty, true).await;
+        tokio::select! {
+            name = write(context) => return name,
+            () = until(&mut duty, false) => tracing::info!("issuing is not our duty any more"),
+        }
+    }
+}
+
+/// Never resolves when nobody is left who could say so.
+async fn until(duty: &mut watch::Receiver<bool>, wanted: bool) {
+    if duty.wait_for(|is_ours| *is_ours == wanted).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn write(context: &Context) -> &'static str {
+    tokio::select! {
+        () = ingress_shim::run(context) => "ingress-shim",
+        () = certificates::run(context) => "certificates",
+        () = requests::run(context) => "certificaterequests",
+        () = orders::run(context) => "orders",
+        () = challenges::run(context) => "challenges",
+        () = issuers::run_issuers(context) => "issuers",
+        () = issuers::run_cluster_issuers(context) => "clusterissuers",
     }
 }

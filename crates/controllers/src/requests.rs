@@ -120,17 +120,22 @@ async fn sign(
     spec: &IssuerSpec,
 ) -> Result<Outcome, Retry> {
     let namespace = request.key().namespace;
-    let secret =
-        |namespace: String, name: &str| context.store.get::<Secret>(&ObjectKey::new(namespace, name));
+    let secret = async |namespace: String, name: &str| {
+        context.store.fetch::<Secret>(&ObjectKey::new(namespace, name)).await
+    };
     Ok(match kind {
         IssuerKind::SelfSigned => {
-            let key = self_signed::key_secret_name(request).and_then(|name| secret(namespace, name));
+            let key = match self_signed::key_secret_name(request) {
+                Some(name) => secret(namespace, name).await?,
+                None => None,
+            };
             self_signed::sign(request, key.as_deref(), context.now())
         }
         IssuerKind::Ca => {
             let ca = spec.ca.clone().unwrap_or_default();
             let key_pair =
-                secret(context.issuer_namespace(&request.spec.issuer_ref, &namespace), &ca.secret_name);
+                secret(context.issuer_namespace(&request.spec.issuer_ref, &namespace), &ca.secret_name)
+                    .await?;
             ca::sign(
                 request,
                 &ca.secret_name,

@@ -1,12 +1,19 @@
 //! Objects to Snapshots: every change that concerns routing is translated and published.
 
+use std::time::Duration;
+
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use jamul_api::core::{ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Secret, Service};
 use jamul_api::{Challenge, Object};
 use jamul_store::{Change, Watch};
-use jamul_translate::{ObjectChange, Translator};
+use jamul_translate::{Missing, ObjectChange, Translator};
 
 use crate::context::Context;
+use crate::runner::chain;
+
+/// How long a change waits for what it refers to.
+const READ_WITHIN: Duration = Duration::from_secs(1);
 
 /// Publishes Snapshots until the store ends. The first one is complete: it waits for the whole set of every kind.
 pub(crate) async fn run(context: &Context) {
@@ -25,19 +32,31 @@ pub(crate) async fn run(context: &Context) {
         let Some(change) = change else { return };
         translator.apply(change);
     }
-    publish(context, &mut translator);
+    if let Some(config) = &context.settings.translate.config {
+        watches.get(context, &Missing::ConfigMap(config.clone())).await;
+        watches.take_in(&mut translator);
+    }
+    publish(context, &mut watches, &mut translator).await;
     while let Some(change) = watches.next().await {
         translator.apply(change);
         // Changes that arrived together are published together; nothing is waited for.
-        while let Some(Some(change)) = watches.next().now_or_never() {
-            translator.apply(change);
-        }
-        publish(context, &mut translator);
+        watches.take_in(&mut translator);
+        publish(context, &mut watches, &mut translator).await;
     }
 }
 
-fn publish(context: &Context, translator: &mut Translator) {
-    let snapshot = translator.publish();
+/// Publishes what is due. What a route refers to and nobody has read yet is read first, so that no route is served
+/// without it.
+async fn publish(context: &Context, watches: &mut Watches, translator: &mut Translator) {
+    let mut snapshot = translator.publish();
+    let missing = translator.take_missing();
+    if !missing.is_empty() {
+        let read = join_all(missing.iter().map(|missing| watches.get(context, missing)));
+        // Who is late comes as a change.
+        let _late = tokio::time::timeout(READ_WITHIN, read).await;
+        watches.take_in(translator);
+        snapshot = translator.publish().or(snapshot);
+    }
     context.live.take(translator.take_findings());
     if let Some(snapshot) = snapshot {
         context.live.publish(snapshot);
@@ -69,6 +88,28 @@ impl Watches {
             secrets: store.watch(),
             config_maps: store.watch(),
             challenges: store.watch(),
+        }
+    }
+
+    /// Has an object read. Only a cluster keeps some unread; what it reads comes as a change.
+    async fn get(&self, context: &Context, missing: &Missing) {
+        let read = match missing {
+            Missing::Secret(key) => context.store.fetch::<Secret>(key).await.map(|_| ()),
+            Missing::ConfigMap(key) => context.store.fetch::<ConfigMap>(key).await.map(|_| ()),
+        };
+        if let Err(error) = read {
+            tracing::warn!("{}", chain(&error));
+            match missing {
+                Missing::Secret(key) => context.store.want::<Secret>(key),
+                Missing::ConfigMap(key) => context.store.want::<ConfigMap>(key),
+            }
+        }
+    }
+
+    /// Hands on what has come already.
+    fn take_in(&mut self, translator: &mut Translator) {
+        while let Some(Some(change)) = self.next().now_or_never() {
+            translator.apply(change);
         }
     }
 

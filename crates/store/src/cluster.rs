@@ -5,8 +5,10 @@ mod arrival;
 mod backoff;
 mod by_name;
 mod feed;
+mod lease;
 mod recorder;
 mod replica;
+mod siblings;
 
 use std::fmt;
 use std::pin::pin;
@@ -36,6 +38,7 @@ use crate::tables::World;
 use api::{Api, Deletion, Scope};
 use by_name::{ByName, Follower};
 use feed::Feed;
+pub use lease::{Holder, Lease, LeaseSettings};
 use recorder::Recorder;
 use replica::Replica;
 
@@ -113,6 +116,42 @@ impl Cluster {
         let mut missing = self.shared.missing.subscribe();
         // The sender is in `self`, so it cannot be closed.
         let _closed = missing.wait_for(|missing| *missing == 0).await;
+    }
+
+    /// A Lease of this cluster, not yet asked for.
+    #[must_use]
+    pub fn lease(&self, settings: LeaseSettings) -> Lease {
+        Lease::new(self.shared.api.clone(), self.shared.clock.clone(), settings)
+    }
+
+    /// Adds a finding about the cluster itself.
+    pub fn diagnose(&self, found: SourceDiagnostic) {
+        self.shared.diagnostics.send_if_modified(|known| {
+            let is_new = !known.contains(&found);
+            if is_new {
+                known.push(found);
+                known.sort();
+            }
+            is_new
+        });
+    }
+
+    /// Takes the findings with that reason back.
+    pub fn mended(&self, reason: &str) {
+        self.shared.diagnostics.send_if_modified(|known| {
+            let before = known.len();
+            known.retain(|diagnostic| diagnostic.reason != reason);
+            known.len() != before
+        });
+    }
+
+    /// Whether other pods like the one with this key are running: the same labels, but for those that a rollout sets.
+    /// `false` when there is no such pod, or nobody may say.
+    pub async fn has_siblings(&self, pod: &ObjectKey) -> bool {
+        siblings::count(&self.shared.api, pod).await.unwrap_or_else(|failure| {
+            tracing::debug!(%pod, "siblings could not be counted: {failure}");
+            0
+        }) > 0
     }
 
     fn parts(&self) -> FuturesUnordered<BoxFuture<'static, ()>> {

@@ -101,7 +101,7 @@ pub(crate) fn compile(ingress: &Ingress, objects: &Objects, settings: &Settings)
         references: BTreeSet::new(),
         diagnostics: Vec::new(),
     };
-    match class::check(ingress, &recorder, settings) {
+    match class::check(ingress, |class| recorder.controller_of(class), settings) {
         Ok(()) => {
             compiled.is_closed =
                 compile_annotations(ingress, &mut compiled.draft, &recorder, settings, &mut reports);

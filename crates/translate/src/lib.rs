@@ -30,7 +30,9 @@ mod translator;
 mod upstreams;
 
 pub use change::{Change, ObjectChange};
+pub use class::is_ours;
 pub use findings::Finding;
+pub use lookup::Missing;
 pub use settings::Settings;
 pub use tls::cert_entry;
 pub use translator::{Translator, Work};

@@ -5,7 +5,6 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jamul_api::ObjectKey;
-use jamul_api::core::IngressClass;
 use jamul_routing::Lookup;
 
 use crate::objects::{Objects, secret_data};
@@ -24,6 +23,15 @@ pub(crate) enum Reference {
     Setting(String),
 }
 
+/// Something that was looked up and is not there, as far as this crate was told.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Missing {
+    /// Named by an annotation or by `spec.tls`.
+    Secret(ObjectKey),
+    /// Named by an annotation.
+    ConfigMap(ObjectKey),
+}
+
 /// Reads objects for one Ingress and remembers which.
 #[derive(Debug)]
 pub(crate) struct Recorder<'a> {
@@ -39,11 +47,12 @@ impl<'a> Recorder<'a> {
         Self { objects, settings, namespace, references: RefCell::default() }
     }
 
-    /// The IngressClass `name`.
-    pub(crate) fn class(&self, name: &str) -> Option<&'a IngressClass> {
+    /// The controller of the IngressClass `name`; `None` when there is no such class.
+    pub(crate) fn controller_of(&self, name: &str) -> Option<String> {
         let key = ObjectKey::new("", name);
         self.record(Reference::Class(key.clone()));
-        self.objects.classes.get(&key).map(AsRef::as_ref)
+        let class = self.objects.classes.get(&key)?;
+        Some(class.spec.as_ref().and_then(|spec| spec.controller.clone()).unwrap_or_default())
     }
 
     /// What was read.

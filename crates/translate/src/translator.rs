@@ -11,7 +11,7 @@ use crate::change::ObjectChange;
 use crate::findings::{Finding, Findings};
 use crate::index::Index;
 use crate::ingress::{Age, CompiledIngress};
-use crate::lookup::Reference;
+use crate::lookup::{Missing, Reference};
 use crate::objects::{Difference, Objects};
 use crate::settings::Settings;
 use crate::tls::{Certificates, HostCertificate};
@@ -24,6 +24,7 @@ use crate::{challenge, host, ingress, tls};
 #[derive(Debug)]
 pub struct Translator {
     settings: Settings,
+    missing: BTreeSet<Missing>,
     objects: Objects,
     /// Every Ingress that is there, also those of others (which claim nothing).
     ingresses: HashMap<ObjectKey, CompiledIngress>,
@@ -82,6 +83,7 @@ impl Translator {
         let certs = CertTable::new(settings.default_certificate.clone());
         Self {
             settings,
+            missing: BTreeSet::new(),
             objects: Objects::default(),
             ingresses: HashMap::new(),
             claimants: Index::default(),
@@ -202,6 +204,11 @@ impl Translator {
         self.work
     }
 
+    /// What was looked up in vain since the last call. Whoever reads objects only on demand can get it now.
+    pub fn take_missing(&mut self) -> BTreeSet<Missing> {
+        std::mem::take(&mut self.missing)
+    }
+
     fn touch_service(&mut self, service: &ObjectKey) {
         self.dirty.upstreams.extend(self.upstreams.of_service(service).cloned());
     }
@@ -235,6 +242,20 @@ impl Translator {
         }
         let Some(object) = self.objects.ingresses.get(key) else { return };
         let compiled = ingress::compile(object, &self.objects, &self.settings);
+        for reference in &compiled.references {
+            match reference {
+                Reference::Secret(key) if self.objects.secrets.get(key).is_none() => {
+                    self.missing.insert(Missing::Secret(key.clone()));
+                }
+                Reference::ConfigMap(key) if self.objects.config_maps.get(key).is_none() => {
+                    self.missing.insert(Missing::ConfigMap(key.clone()));
+                }
+                Reference::Secret(_)
+                | Reference::ConfigMap(_)
+                | Reference::Class(_)
+                | Reference::Setting(_) => {}
+            }
+        }
         for pattern in compiled.hosts.keys() {
             self.claimants.insert(pattern.clone(), compiled.age.clone());
             hosts.insert(pattern.clone());
@@ -289,6 +310,9 @@ impl Translator {
         let chosen = &state.certificate;
         self.findings.replace(&before.diagnostics, &chosen.diagnostics);
         for secret in &chosen.secrets {
+            if self.objects.secrets.get(secret).is_none() {
+                self.missing.insert(Missing::Secret(secret.clone()));
+            }
             self.secret_hosts.insert(secret.clone(), pattern.clone());
         }
         for secret in before.secrets.difference(&chosen.secrets) {

@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, ValueEnum};
 
+use super::cluster::ClusterArgs;
 use super::values;
 
 /// Arguments of `jamul run`: ingress-nginx's and cert-manager's names and defaults, and our own.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct RunArgs {
-    /// Folder of Kubernetes manifests to serve
+    /// Folder of Kubernetes manifests to serve [default: a cluster]
     #[arg(long, env = "JAMUL_MANIFESTS", value_name = "DIR")]
     pub(crate) manifests: Option<PathBuf>,
     /// Folder in which everything that was made is kept [default: the user's state directory]
@@ -115,6 +116,8 @@ pub(crate) struct RunArgs {
     /// API group of that issuer [default: cert-manager.io]
     #[arg(long, env = "JAMUL_DEFAULT_ISSUER_GROUP", value_name = "GROUP")]
     pub(crate) default_issuer_group: Option<String>,
+    #[command(flatten)]
+    pub(crate) cluster: ClusterArgs,
     /// Flags of the original controllers that were given and have no effect here.
     #[arg(skip)]
     pub(crate) without_effect: Vec<String>,

@@ -42,6 +42,14 @@ pub(super) fn host(text: &str) -> Result<String, String> {
     }
 }
 
+/// As Go writes durations, for instance `1m30s`; at least a second.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let parsed = jamul_issuance::duration::parse(text).ok().and_then(|span| Duration::try_from(span).ok());
+    parsed
+        .filter(|span| (1..=86_400).contains(&span.as_secs()))
+        .ok_or_else(|| "expected a duration from 1s to 24h, for instance 30s or 1m30s".to_owned())
+}
+
 /// A number of days, hours, minutes or seconds.
 pub(super) fn span(text: &str) -> Result<Duration, String> {
     let expected = || "expected a number with d, h, m or s, for instance 90d".to_owned();

@@ -2,4 +2,5 @@
 
 mod chart;
 mod cli;
+mod cluster;
 mod e2e;

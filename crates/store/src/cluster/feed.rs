@@ -19,8 +19,8 @@ use super::replica::Replica;
 
 /// Longer than the server keeps a watch open: a connection that is silent for so long is dead.
 const SILENCE: Duration = Duration::from_secs(320);
-/// How often a kind is asked for that the server does not know.
-const UNKNOWN_KIND_AGAIN: Duration = Duration::from_secs(10);
+/// How often a kind is asked for that cannot be had.
+const MISSING_KIND_AGAIN: Duration = Duration::from_secs(10);
 
 /// One kind, or a part of it.
 pub(super) struct Feed<K> {
@@ -52,19 +52,16 @@ impl<K: Object> Feed<K> {
         loop {
             let listed = match self.api.list::<K>(&self.scope).await {
                 Ok(listed) => listed,
-                Err(failure) if failure.code() == Some(404) => {
-                    // The kind is not installed (yet): as if there were none, but nothing known is forgotten.
+                Err(failure) if self.is_without(&failure) => {
+                    // As if there were none, but nothing known is forgotten.
                     if is_first {
-                        tracing::warn!(
-                            kind = K::KIND,
-                            "the API server does not know this kind; install the CRDs (`jamul crds`)"
-                        );
+                        tracing::warn!(kind = K::KIND, "goes without: {failure}");
                         self.is_complete(&mut is_first);
                     }
                     if self.replica.strong_count() == 0 {
                         return;
                     }
-                    tokio::time::sleep(UNKNOWN_KIND_AGAIN).await;
+                    tokio::time::sleep(MISSING_KIND_AGAIN).await;
                     continue;
                 }
                 Err(failure) => {
@@ -90,6 +87,16 @@ impl<K: Object> Feed<K> {
                     End::Closed => return,
                 }
             }
+        }
+    }
+
+    /// Whether this run has to do without the kind: it is not installed (`jamul crds`), or it has no namespace and only
+    /// one namespace may be seen.
+    fn is_without(&self, failure: &ApiFailure) -> bool {
+        match failure.code() {
+            Some(404) => true,
+            Some(403) => !K::NAMESPACED && self.scope.namespace.is_some(),
+            Some(_) | None => false,
         }
     }
 
