@@ -11,9 +11,7 @@ use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
 use jamul_routing::route::Target;
-use jamul_routing::{
-    Condition, Endpoint, Observation, Protocol, RequestHead, ResponseHead, Route, Snapshot, Upstream,
-};
+use jamul_routing::{Condition, Endpoint, Observation, RequestHead, ResponseHead, Route, Snapshot, Upstream};
 
 use crate::attempts::Attempts;
 use crate::balance::Pick;
@@ -27,6 +25,7 @@ use crate::record::{ExchangeRecord, UpstreamRecord};
 use crate::request_body::{Replay, RequestBody};
 use crate::upgrade;
 use crate::upstream::{Broken, Lease, Reuse};
+use crate::wire::Wire;
 use crate::wish::Wish;
 use crate::worker::Worker;
 
@@ -71,12 +70,14 @@ impl Asking<'_> {
         let (body, meter, replay) = RequestBody::new(incoming, limit, wait, attempts.keep())?;
         record.meter = Some(Rc::clone(&meter));
         let (client, protocol) = upgrade.unzip();
-        let mut request = forward::request(head, body, connection, record.request_id.clone(), protocol)?;
+        let wire = Wire::new(upstream.protocol, connection.is_tls);
+        let id = record.request_id.clone();
+        let mut request = forward::request(head, body, connection, id, protocol, wire)?;
         let mut pick = group.pick(&self.wish, attempts.tried()).ok_or(Failure::NoEndpoint)?;
         loop {
             asked(record, &pick.member.endpoint);
             let spare = attempts.spare(&request);
-            let sent = self.send(&pick, upstream.protocol, request, spare, &replay, &meter).await;
+            let sent = self.send(&pick, wire, request, spare, &replay, &meter).await;
             let (end, again) = match sent {
                 Ok((response, lease, spare)) => match attempts.refuses(response.status(), spare, &replay) {
                     Some(again) => (Failure::Upstream, again),
@@ -102,7 +103,7 @@ impl Asking<'_> {
     async fn send(
         &self,
         pick: &Pick,
-        protocol: Protocol,
+        wire: Wire,
         mut request: Request<RequestBody>,
         mut spare: Option<Request<()>>,
         replay: &Replay,
@@ -115,7 +116,7 @@ impl Asking<'_> {
         let mut reuse = Reuse::Allowed;
         loop {
             let (endpoint, busy) = (&pick.member.endpoint, pick.member.begin());
-            let lease = Lease::take(pool, tls, endpoint, protocol, reuse, timeouts.connect, busy).await;
+            let lease = Lease::take(pool, tls, endpoint, wire, reuse, timeouts.connect, busy).await;
             let mut lease = match lease {
                 Ok(lease) => lease,
                 Err(failure) => {
@@ -169,13 +170,7 @@ impl Asking<'_> {
         if upstream.endpoints.is_empty() {
             return Err(Failure::NoEndpoint);
         }
-        match upstream.protocol {
-            Protocol::Http | Protocol::Https => Ok(upstream),
-            Protocol::Grpc | Protocol::Grpcs => {
-                tracing::error!(upstream = %id.0, "backend-protocol GRPC and GRPCS are not served yet");
-                Err(Failure::Protocol)
-            }
-        }
+        Ok(upstream)
     }
 
     /// Gives the client the cookie of a session that began with this choice.

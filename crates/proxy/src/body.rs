@@ -11,6 +11,7 @@ use hyper::body::Incoming;
 use crate::idle::IdleTimer;
 use crate::open_record::OpenRecord;
 use crate::request_body::BodyError;
+use crate::trailers;
 use crate::upstream::Lease;
 
 /// A response body towards the client. Its end, however it comes, is the end of the exchange.
@@ -55,7 +56,7 @@ impl Relay {
         match frame {
             Some(Ok(frame)) => {
                 self.settle();
-                Poll::Ready(Some(Ok(frame)))
+                Poll::Ready(Some(Ok(trailers::clean(frame))))
             }
             Some(Err(error)) => {
                 self.lease = None;

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hyper::rt::{Executor, Read, Write};
+use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,22 +18,9 @@ use crate::conn_info::ConnInfo;
 use crate::drain::Drain;
 use crate::exchange;
 use crate::idle::SendTimeout;
+use crate::local::LocalExecutor;
 use crate::tls::{self, ServerTls};
 use crate::worker::Worker;
-
-/// Runs hyper's futures on the worker's own thread.
-#[derive(Clone, Copy, Debug)]
-struct LocalExecutor;
-
-impl<F> Executor<F> for LocalExecutor
-where
-    F: Future + 'static,
-    F::Output: 'static,
-{
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
-}
 
 /// Pause after an error of `accept`, such as no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);

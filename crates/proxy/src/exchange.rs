@@ -4,6 +4,7 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
@@ -11,10 +12,11 @@ use hyper::body::Incoming;
 use jamul_routing::{Filter, Reply, RequestHead, Scope, Verdict};
 
 use crate::asking::Asking;
-use crate::body::ExchangeBody;
+use crate::body::{ExchangeBody, Source};
 use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
 use crate::forward;
+use crate::grpc;
 use crate::open_record::OpenRecord;
 use crate::outcome::Outcome;
 use crate::question;
@@ -33,6 +35,7 @@ pub(crate) async fn run(
 ) -> Response<ExchangeBody> {
     let (parts, incoming) = request.into_parts();
     let version = parts.version;
+    let is_grpc = grpc::is_call(version, &parts.headers);
     let record = ExchangeRecord::begin(connection.client, &parts);
     let mut open = OpenRecord::new(record, &worker.metrics, &worker.log);
     let serving = serve(&worker, &connection, parts, incoming, &mut open.record);
@@ -45,6 +48,9 @@ pub(crate) async fn run(
         outcome.head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     open.record.status = outcome.head.status;
+    if is_grpc && matches!(outcome.source, Source::Fixed(_)) && grpc::trailers_only(&mut outcome.head) {
+        outcome.source = Source::Fixed(Bytes::new());
+    }
     let mut response = Response::new(ExchangeBody::new(outcome.source, open));
     *response.status_mut() = outcome.head.status;
     *response.headers_mut() = outcome.head.headers;

@@ -25,8 +25,6 @@ pub(crate) enum Failure {
     Connect,
     /// No endpoint accepted a connection in time.
     ConnectTimeout,
-    /// The upstream speaks a protocol that Jamul does not speak yet.
-    Protocol,
     /// The upstream broke the connection or the protocol before its response head was complete.
     Upstream,
     /// The upstream took too long.
@@ -57,7 +55,7 @@ impl Failure {
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Side::Downstream),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, Side::Downstream),
             Self::ClientGone => (StatusCode::BAD_REQUEST, Side::Downstream),
-            Self::Connect | Self::Protocol | Self::Upstream => (StatusCode::BAD_GATEWAY, Side::Upstream),
+            Self::Connect | Self::Upstream => (StatusCode::BAD_GATEWAY, Side::Upstream),
             Self::ConnectTimeout | Self::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, Side::Upstream),
             Self::Panic => (StatusCode::INTERNAL_SERVER_ERROR, Side::Ours),
         }
@@ -74,7 +72,6 @@ impl Failure {
             | Self::NoEndpoint
             | Self::Connect
             | Self::ConnectTimeout
-            | Self::Protocol
             | Self::Upstream
             | Self::UpstreamTimeout
             | Self::Panic => false,

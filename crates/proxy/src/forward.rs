@@ -1,19 +1,19 @@
 //! Heads on their way through: what the client's becomes for the upstream, and the upstream's for the client.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Uri, Version};
+use http::{Request, Uri};
 use hyper::upgrade::OnUpgrade;
 use jamul_routing::{Host, RequestHead, path};
 
 use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
 use crate::request_body::{Replay, RequestBody};
+use crate::wire::{Version, Wire};
 
 /// Headers of one connection only (RFC 9110 section 7.6.1), besides those that `Connection` names.
-const HOP_BY_HOP: [HeaderName; 7] = [
+const HOP_BY_HOP: [HeaderName; 6] = [
     header::CONNECTION,
     header::TE,
-    header::TRAILER,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("keep-alive"),
@@ -69,7 +69,7 @@ fn host(parts: &http::request::Parts) -> Result<(Host, HeaderValue), Failure> {
     let text = match (authority, first.map(HeaderValue::to_str)) {
         // RFC 9113 section 8.3.1: they must not differ. RFC 9112 section 3.2.2: the absolute form wins.
         (Some(authority), Some(Ok(header))) => {
-            if parts.version >= Version::HTTP_2 && !authority.eq_ignore_ascii_case(header) {
+            if parts.version >= http::Version::HTTP_2 && !authority.eq_ignore_ascii_case(header) {
                 return Err(Failure::BadHost);
             }
             authority
@@ -90,7 +90,7 @@ pub(crate) fn take_upgrade(parts: &mut http::request::Parts) -> Option<(OnUpgrad
             .to_str()
             .is_ok_and(|value| value.split(',').any(|token| token.trim().eq_ignore_ascii_case("upgrade")))
     });
-    if !wants || parts.version != Version::HTTP_11 {
+    if !wants || parts.version != http::Version::HTTP_11 {
         return None;
     }
     let protocol = parts.headers.get(header::UPGRADE)?.clone();
@@ -111,6 +111,7 @@ pub(crate) fn request(
     connection: &ConnInfo,
     request_id: HeaderValue,
     upgrade: Option<HeaderValue>,
+    wire: Wire,
 ) -> Result<Request<RequestBody>, Failure> {
     let RequestHead { method, target, mut headers, client, is_tls, .. } = head;
     let host = headers.get(header::HOST).cloned().ok_or(Failure::BadHost)?;
@@ -118,6 +119,7 @@ pub(crate) fn request(
         // It overrides the length, which may be a lie (RFC 9112 section 6.3, request smuggling).
         headers.remove(header::CONTENT_LENGTH);
     }
+    let takes_trailers = takes_trailers(&headers);
     remove_hop_by_hop(&mut headers);
     // hyper has answered it, or will when the body is first read.
     headers.remove(header::EXPECT);
@@ -136,16 +138,36 @@ pub(crate) fn request(
     headers.insert(X_FORWARDED_PROTO, scheme.clone());
     headers.insert(X_FORWARDED_SCHEME, scheme.clone());
     headers.insert(X_SCHEME, scheme);
-    headers.insert(header::HOST, host);
-    if let Some(protocol) = upgrade {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(header::UPGRADE, protocol);
-    }
+    let uri = match wire.version() {
+        Version::Http1 => {
+            headers.insert(header::HOST, host);
+            if let Some(protocol) = upgrade {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                headers.insert(header::UPGRADE, protocol);
+            }
+            Uri::try_from(target)
+        }
+        // The authority says the host (RFC 9113 section 8.3.1); there is no upgrade.
+        Version::Http2 => {
+            headers.remove(header::HOST);
+            if takes_trailers {
+                headers.insert(header::TE, HeaderValue::from_static("trailers"));
+            }
+            let authority = host.to_str().map_err(|_| Failure::BadHost)?;
+            Uri::try_from(format!("{}://{authority}{target}", wire.scheme()))
+        }
+    };
     let mut request = Request::new(body);
     *request.method_mut() = method;
-    *request.uri_mut() = Uri::try_from(target).map_err(|_| Failure::BadRequest)?;
+    *request.uri_mut() = uri.map_err(|_| Failure::BadRequest)?;
     *request.headers_mut() = headers;
     Ok(request)
+}
+
+/// Whether the client reads fields after the body (RFC 9110 section 10.1.4); gRPC servers ask for it.
+fn takes_trailers(headers: &HeaderMap) -> bool {
+    let values = headers.get_all(header::TE).iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|token| token.trim().eq_ignore_ascii_case("trailers"))
 }
 
 /// The head of the request, for another attempt.

@@ -1,15 +1,17 @@
-//! Idle connections to endpoints: per worker, so nobody waits for anybody.
+//! Connections to endpoints: per worker, so nobody waits for anybody.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
-use jamul_routing::{Endpoint, Protocol};
+use hyper::client::conn::{http1, http2};
+use jamul_routing::Endpoint;
 use tokio::time::Instant;
 
+use crate::multiplex::{Multiplex, Stream};
 use crate::request_body::RequestBody;
+use crate::wire::Wire;
 
 /// Idle connections that a worker keeps (`upstream-keepalive-connections`).
 const MAX_IDLE: usize = 320;
@@ -22,13 +24,14 @@ const READY_TIME: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PoolKey {
     pub(crate) endpoint: Endpoint,
-    pub(crate) protocol: Protocol,
+    pub(crate) wire: Wire,
 }
 
-/// The idle connections of a worker. Outlives Snapshots.
+/// The connections of a worker: idle ones of HTTP/1.1, shared ones of HTTP/2. Outlives Snapshots.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
     idle: RefCell<Idle>,
+    shared: RefCell<HashMap<PoolKey, Multiplex, foldhash::fast::RandomState>>,
 }
 
 #[derive(Debug, Default)]
@@ -39,13 +42,13 @@ struct Idle {
 
 #[derive(Debug)]
 struct Parked {
-    sender: SendRequest<RequestBody>,
+    sender: http1::SendRequest<RequestBody>,
     since: Instant,
 }
 
 impl Pool {
-    /// The connection that was used last, if one is still good.
-    pub(crate) fn take(&self, key: &PoolKey) -> Option<SendRequest<RequestBody>> {
+    /// The HTTP/1.1 connection that was used last, if one is still good.
+    pub(crate) fn take(&self, key: &PoolKey) -> Option<http1::SendRequest<RequestBody>> {
         let mut idle = self.idle.borrow_mut();
         let idle = &mut *idle;
         let parked = idle.by_key.get_mut(key)?;
@@ -59,7 +62,7 @@ impl Pool {
     }
 
     /// Keeps a connection whose exchange came to a clean end.
-    pub(crate) fn put(self: &Rc<Self>, key: PoolKey, mut sender: SendRequest<RequestBody>) {
+    pub(crate) fn put(self: &Rc<Self>, key: PoolKey, mut sender: http1::SendRequest<RequestBody>) {
         if sender.is_closed() {
             return;
         }
@@ -74,6 +77,16 @@ impl Pool {
         });
     }
 
+    /// A stream of a shared HTTP/2 connection that has room.
+    pub(crate) fn stream(&self, key: &PoolKey) -> Option<Stream> {
+        self.shared.borrow_mut().get_mut(key)?.take()
+    }
+
+    /// Shares a new HTTP/2 connection; yields its first stream.
+    pub(crate) fn share(&self, key: &PoolKey, sender: http2::SendRequest<RequestBody>) -> Stream {
+        self.shared.borrow_mut().entry(key.clone()).or_default().add(sender)
+    }
+
     /// Closes connections that were idle for too long.
     pub(crate) fn close_old(&self) {
         let mut idle = self.idle.borrow_mut();
@@ -82,6 +95,7 @@ impl Pool {
             !parked.is_empty()
         });
         idle.recount();
+        self.shared.borrow_mut().retain(|_, shared| shared.sweep(IDLE_TIME));
     }
 
     /// Closes the connections to endpoints that are not wanted any more.
@@ -89,9 +103,10 @@ impl Pool {
         let mut idle = self.idle.borrow_mut();
         idle.by_key.retain(|key, _| is_wanted(&key.endpoint));
         idle.recount();
+        self.shared.borrow_mut().retain(|key, _| is_wanted(&key.endpoint));
     }
 
-    fn park(&self, key: PoolKey, sender: SendRequest<RequestBody>) {
+    fn park(&self, key: PoolKey, sender: http1::SendRequest<RequestBody>) {
         let mut idle = self.idle.borrow_mut();
         if idle.count >= MAX_IDLE {
             return;

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use crate::failure::Failure;
 use crate::idle::IdleTimer;
 use crate::meter::{Meter, Phase};
+use crate::trailers;
 
 /// Why a body ended early.
 #[derive(Debug, thiserror::Error)]
@@ -241,7 +242,7 @@ impl Source {
         self.kept.keep(&frame);
         let is_last = self.incoming.is_end_stream();
         self.meter.advance(if is_last { Phase::Done } else { Phase::Upstream });
-        Poll::Ready(Some(Ok(frame)))
+        Poll::Ready(Some(Ok(trailers::clean(frame))))
     }
 }
 

@@ -18,6 +18,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use crate::snapshots::Snapshots;
+use crate::wire::Version;
 
 /// A chain and key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -214,9 +215,10 @@ fn certified_key(entry: &CertEntry) -> Result<CertifiedKey, BadCertificate> {
         .map_err(|source| BadCertificate::Unusable { name: entry.source.to_string(), source })
 }
 
-/// TLS towards endpoints of `backend-protocol: HTTPS`.
+/// TLS towards endpoints of `backend-protocol: HTTPS` and `GRPCS`.
 pub(crate) struct UpstreamTls {
-    connector: tokio_rustls::TlsConnector,
+    http1: tokio_rustls::TlsConnector,
+    http2: tokio_rustls::TlsConnector,
 }
 
 impl fmt::Debug for UpstreamTls {
@@ -239,12 +241,24 @@ impl UpstreamTls {
             .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
             .with_no_client_auth();
         config.enable_sni = false;
-        Ok(Self { connector: Arc::new(config).into() })
+        let mut http2 = config.clone();
+        http2.alpn_protocols = vec![b"h2".to_vec()];
+        Ok(Self { http1: Arc::new(config).into(), http2: Arc::new(http2).into() })
     }
 
-    /// The handshake with an endpoint at `address`. The caller sets a limit to the wait.
-    pub(crate) async fn connect(&self, address: IpAddr, stream: TcpStream) -> io::Result<ClientStream> {
-        self.connector.connect(ServerName::IpAddress(address.into()), stream).await
+    /// The handshake with an endpoint at `address` that is to speak `version`. The caller sets a limit to the
+    /// wait.
+    pub(crate) async fn connect(
+        &self,
+        address: IpAddr,
+        version: Version,
+        stream: TcpStream,
+    ) -> io::Result<ClientStream> {
+        let connector = match version {
+            Version::Http1 => &self.http1,
+            Version::Http2 => &self.http2,
+        };
+        connector.connect(ServerName::IpAddress(address.into()), stream).await
     }
 }
 

@@ -1,30 +1,24 @@
 //! A connection to an endpoint, for one exchange.
 
-use std::io;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use hyper::rt::{Read, Write};
-use hyper_util::rt::TokioIo;
-use jamul_routing::{Condition, Endpoint, Protocol, Timeouts};
-use tokio::net::TcpStream;
+use jamul_routing::{Condition, Endpoint, Timeouts};
 use tokio::time::Instant;
 
 use crate::balance::InFlight;
+use crate::dial::{self, Dialled};
 use crate::failure::Failure;
 use crate::meter::Meter;
+use crate::multiplex::Stream;
 use crate::pool::{Pool, PoolKey};
 use crate::request_body::RequestBody;
 use crate::tls::UpstreamTls;
-
-/// Largest response head of an upstream.
-const MAX_HEAD: usize = 64 * 1024;
-/// Buffer per connection.
-const BUFFER: usize = 128 * 1024;
+use crate::wire::{Version, Wire};
 
 /// Whether an idle connection will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,12 +32,20 @@ pub(crate) enum Reuse {
 /// The right to use a connection for one exchange.
 #[derive(Debug)]
 pub(crate) struct Lease {
-    sender: http1::SendRequest<RequestBody>,
+    sender: Sender,
     key: PoolKey,
     pool: Rc<Pool>,
     /// Whether another exchange used the connection before: it may be stale.
     pub(crate) is_reused: bool,
     _in_flight: InFlight,
+}
+
+#[derive(Debug)]
+enum Sender {
+    /// The connection is ours until we give it back.
+    Http1(http1::SendRequest<RequestBody>),
+    /// The connection is shared.
+    Http2(Stream),
 }
 
 /// Why no response head came, and the request if nothing of it was sent.
@@ -56,27 +58,28 @@ pub(crate) struct Broken {
 }
 
 impl Lease {
-    /// A connection to `endpoint`: an idle one or a new one, within `wait`.
+    /// A connection to `endpoint`: one that is there or a new one, within `wait`.
     ///
     /// # Errors
-    /// [`Failure::Connect`], [`Failure::ConnectTimeout`], [`Failure::Protocol`].
+    /// [`Failure::Connect`], [`Failure::ConnectTimeout`].
     pub(crate) async fn take(
         pool: &Rc<Pool>,
         tls: &UpstreamTls,
         endpoint: &Endpoint,
-        protocol: Protocol,
+        wire: Wire,
         reuse: Reuse,
         wait: Duration,
         in_flight: InFlight,
     ) -> Result<Self, Failure> {
-        let key = PoolKey { endpoint: endpoint.clone(), protocol };
+        let key = PoolKey { endpoint: endpoint.clone(), wire };
         if reuse == Reuse::Allowed
-            && let Some(sender) = pool.take(&key)
+            && let Some(sender) = Sender::reused(pool, &key)
         {
             return Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: true, _in_flight: in_flight });
         }
-        let sender = match tokio::time::timeout(wait, connect(&key, tls)).await {
-            Ok(Ok(sender)) => sender,
+        let sender = match tokio::time::timeout(wait, dial::connect(&key, tls)).await {
+            Ok(Ok(Dialled::Http1(sender))) => Sender::Http1(sender),
+            Ok(Ok(Dialled::Http2(sender))) => Sender::Http2(pool.share(&key, sender)),
             Ok(Err(error)) => {
                 tracing::warn!(
                     ?endpoint,
@@ -105,16 +108,20 @@ impl Lease {
         meter: &Meter,
     ) -> Result<Response<Incoming>, Broken> {
         meter.begin();
-        let mut sending = std::pin::pin!(self.sender.try_send_request(request));
-        let mut deadline = meter.deadline(timeouts);
+        let mut sending = std::pin::pin!(match &mut self.sender {
+            Sender::Http1(sender) => Either::Left(sender.try_send_request(request)),
+            Sender::Http2(stream) => Either::Right(stream.sender.try_send_request(request)),
+        });
         let sent = loop {
+            // Another wait may begin while this one runs, and end sooner.
+            let sooner = Instant::now() + timeouts.read;
             tokio::select! {
                 biased;
                 sent = &mut sending => break sent,
-                () = tokio::time::sleep_until(deadline) => {}
+                () = tokio::time::sleep_until(meter.deadline(timeouts).min(sooner)) => {}
             }
-            deadline = meter.deadline(timeouts);
-            if deadline <= Instant::now() {
+            if meter.deadline(timeouts) <= Instant::now() {
+                self.sender.retire();
                 let (failure, condition) = (Failure::UpstreamTimeout, Condition::Timeout);
                 return Err(Broken { failure, condition, unsent: None });
             }
@@ -130,46 +137,29 @@ impl Lease {
         })
     }
 
-    /// Gives the connection back after a clean end; dropping a lease closes the connection.
+    /// Gives the connection back after a clean end; dropping a lease of HTTP/1.1 closes the connection, of
+    /// HTTP/2 the stream.
     pub(crate) fn give_back(self) {
-        self.pool.put(self.key, self.sender);
-    }
-}
-
-async fn connect(key: &PoolKey, tls: &UpstreamTls) -> io::Result<http1::SendRequest<RequestBody>> {
-    let (address, stream) = match &key.endpoint {
-        Endpoint::Address(address) => (*address, TcpStream::connect(address).await?),
-        Endpoint::Name(name, port) => connect_to_name(name, *port).await?,
-    };
-    stream.set_nodelay(true)?;
-    match key.protocol {
-        Protocol::Http => handshake(TokioIo::new(stream)).await,
-        Protocol::Https => handshake(TokioIo::new(tls.connect(address.ip(), stream).await?)).await,
-        Protocol::Grpc | Protocol::Grpcs => Err(io::Error::from(io::ErrorKind::Unsupported)),
-    }
-}
-
-async fn connect_to_name(name: &str, port: u16) -> io::Result<(SocketAddr, TcpStream)> {
-    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in tokio::net::lookup_host((name, port)).await? {
-        match TcpStream::connect(address).await {
-            Ok(stream) => return Ok((address, stream)),
-            Err(error) => last = error,
+        match self.sender {
+            Sender::Http1(sender) => self.pool.put(self.key, sender),
+            Sender::Http2(_) => {}
         }
     }
-    Err(last)
 }
 
-async fn handshake<T>(io: T) -> io::Result<http1::SendRequest<RequestBody>>
-where
-    T: Read + Write + Unpin + Send + 'static,
-{
-    let mut builder = http1::Builder::new();
-    builder.max_header_size(MAX_HEAD).max_buf_size(BUFFER);
-    let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
-    tokio::task::spawn_local(async move {
-        // Whoever waits for a response hears of the error; an idle connection that ends is no news.
-        let _: Result<(), hyper::Error> = connection.with_upgrades().await;
-    });
-    Ok(sender)
+impl Sender {
+    fn reused(pool: &Pool, key: &PoolKey) -> Option<Self> {
+        match key.wire.version() {
+            Version::Http1 => pool.take(key).map(Self::Http1),
+            Version::Http2 => pool.stream(key).map(Self::Http2),
+        }
+    }
+
+    fn retire(&self) {
+        match self {
+            // Dropped with the lease.
+            Self::Http1(_) => {}
+            Self::Http2(stream) => stream.retire(),
+        }
+    }
 }

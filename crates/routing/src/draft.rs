@@ -36,8 +36,8 @@ pub struct RouteDraft {
     pub timeouts: Timeouts,
     /// Largest request body in bytes; `None` = unlimited.
     pub body_limit: Option<u64>,
-    /// How to speak to endpoints.
-    pub protocol: Protocol,
+    /// How to speak to endpoints; `None` = as the port of the Service says (`appProtocol`).
+    pub protocol: Option<Protocol>,
     /// When another endpoint is asked.
     pub retry: Retry,
     /// How an endpoint is chosen.
@@ -69,7 +69,7 @@ impl Default for RouteDraft {
             filters: Vec::new(),
             timeouts: Timeouts::default(),
             body_limit: Some(DEFAULT_BODY_LIMIT),
-            protocol: Protocol::default(),
+            protocol: None,
             retry: Retry::default(),
             method: Method::default(),
             session: None,

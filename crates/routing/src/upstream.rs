@@ -9,7 +9,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UpstreamId(pub Arc<str>);
 
-/// How Jamul speaks to endpoints (`backend-protocol`).
+/// How Jamul speaks to endpoints (`backend-protocol`, else the `appProtocol` of the Service's port).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// HTTP/1.1 in the clear.
@@ -17,6 +17,8 @@ pub enum Protocol {
     Http,
     /// HTTP/1.1 over TLS, unverified unless asked for (as ingress-nginx).
     Https,
+    /// HTTP/1.1, over TLS where the client came by TLS.
+    AutoHttp,
     /// HTTP/2 in the clear.
     Grpc,
     /// HTTP/2 over TLS.

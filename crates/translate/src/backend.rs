@@ -50,13 +50,16 @@ impl Backend {
         Self { service: ObjectKey::new(namespace, backend.name.as_str()), port }
     }
 
-    /// The name of its Upstream when spoken to by `protocol`.
-    pub(crate) fn upstream_id(&self, protocol: Protocol) -> UpstreamId {
+    /// The name of its Upstream when spoken to by `protocol`, or as its Service says.
+    pub(crate) fn upstream_id(&self, protocol: Option<Protocol>) -> UpstreamId {
         let protocol = match protocol {
-            Protocol::Http => "http",
-            Protocol::Https => "https",
-            Protocol::Grpc => "grpc",
-            Protocol::Grpcs => "grpcs",
+            None => "http",
+            // Asked for, whatever the Service says.
+            Some(Protocol::Http) => "http1",
+            Some(Protocol::Https) => "https",
+            Some(Protocol::AutoHttp) => "auto",
+            Some(Protocol::Grpc) => "grpc",
+            Some(Protocol::Grpcs) => "grpcs",
         };
         UpstreamId(format!("{}:{}[{protocol}]", self.service, self.port).into())
     }
@@ -111,7 +114,7 @@ impl Fault {
 /// to.
 pub(crate) fn translate(
     backend: &Backend,
-    protocol: Protocol,
+    protocol: Option<Protocol>,
     objects: &Objects,
     settings: &Settings,
 ) -> (Upstream, Option<Fault>) {
@@ -119,7 +122,21 @@ pub(crate) fn translate(
         Ok(endpoints) => (endpoints, None),
         Err(fault) => (Vec::new(), Some(fault)),
     };
-    (Upstream { id: backend.upstream_id(protocol), protocol, endpoints }, fault)
+    let id = backend.upstream_id(protocol);
+    let protocol = protocol.or_else(|| app_protocol(backend, objects)).unwrap_or_default();
+    (Upstream { id, protocol, endpoints }, fault)
+}
+
+/// What the port of the Service says about itself: Kubernetes' own names, and those of IANA and of other
+/// ingress controllers. Any other, and `http` and `kubernetes.io/ws` too, is HTTP/1.1.
+fn app_protocol(backend: &Backend, objects: &Objects) -> Option<Protocol> {
+    let port = find_port(&backend.port, objects.services.get(&backend.service)?)?;
+    match port.app_protocol.as_deref()?.to_ascii_lowercase().as_str() {
+        "kubernetes.io/h2c" | "h2c" | "http2" | "grpc" => Some(Protocol::Grpc),
+        "grpcs" => Some(Protocol::Grpcs),
+        "kubernetes.io/wss" | "wss" | "https" => Some(Protocol::Https),
+        _ => None,
+    }
 }
 
 fn endpoints(backend: &Backend, objects: &Objects, settings: &Settings) -> Result<Vec<Endpoint>, Fault> {

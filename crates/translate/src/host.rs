@@ -30,7 +30,7 @@ pub(crate) struct HostTranslation {
 #[derive(Clone, Debug)]
 pub(crate) struct Use {
     pub(crate) backend: Backend,
-    pub(crate) protocol: Protocol,
+    pub(crate) protocol: Option<Protocol>,
     pub(crate) ingress: ObjectKey,
     pub(crate) field: String,
 }

@@ -24,7 +24,7 @@ pub(crate) struct Upstreams {
 #[derive(Debug)]
 struct UpstreamState {
     backend: Backend,
-    protocol: Protocol,
+    protocol: Option<Protocol>,
     /// Host to the Ingresses that use it there, with the field that says so. Gone when empty.
     users: BTreeMap<HostPattern, BTreeSet<(ObjectKey, String)>>,
     /// Whoever is sent nowhere, and why.

@@ -5,6 +5,7 @@
 
 mod clients;
 mod exchanges;
+mod grpc;
 mod origin;
 mod plain;
 mod question;

@@ -16,7 +16,7 @@ use crate::clients::{exchange, get, status, tls};
 use crate::origin::Origin;
 use crate::stage::{SnapshotBuilder, Stage};
 
-fn certificate(name: &str) -> (Arc<CertEntry>, CertificateDer<'static>) {
+pub(crate) fn certificate(name: &str) -> (Arc<CertEntry>, CertificateDer<'static>) {
     let made = rcgen::generate_simple_self_signed([name.to_owned()]).unwrap();
     let der = made.cert.der().clone();
     let mut fingerprint = [0; 32];
