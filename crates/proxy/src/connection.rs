@@ -12,6 +12,7 @@ use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::conn_info::ConnInfo;
@@ -19,6 +20,7 @@ use crate::drain::Drain;
 use crate::exchange;
 use crate::idle::SendTimeout;
 use crate::local::LocalExecutor;
+use crate::strict::Strict;
 use crate::tls::{self, ServerTls};
 use crate::worker::Worker;
 
@@ -71,11 +73,11 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, tls: Opt
     let _: io::Result<()> = stream.set_nodelay(true);
     let stream = SendTimeout::new(stream, worker.settings.waits.send);
     let Some(tls) = tls else {
-        return serve_http1(worker, info, TokioIo::new(stream)).await;
+        return serve_http1(worker, info, stream).await;
     };
     match tokio::time::timeout(worker.settings.waits.header, tls.accept(stream)).await {
         Ok(Ok(stream)) if tls::is_h2(&stream) => serve_http2(worker, info, TokioIo::new(stream)).await,
-        Ok(Ok(stream)) => serve_http1(worker, info, TokioIo::new(stream)).await,
+        Ok(Ok(stream)) => serve_http1(worker, info, stream).await,
         Ok(Err(error)) => {
             tracing::debug!(%peer, error = &error as &dyn std::error::Error, "TLS handshake failed");
         }
@@ -83,9 +85,9 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, tls: Opt
     }
 }
 
-async fn serve_http1<T>(worker: Rc<Worker>, info: Rc<ConnInfo>, io: T)
+async fn serve_http1<T>(worker: Rc<Worker>, info: Rc<ConnInfo>, stream: T)
 where
-    T: Read + Write + Unpin + Send + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (limits, waits) = (worker.settings.limits, worker.settings.waits);
     let drain = worker.drain.clone();
@@ -98,7 +100,8 @@ where
     let service = service_fn(move |request| {
         exchange::run(Rc::clone(&worker), Rc::clone(&info), request).map(Ok::<_, Infallible>)
     });
-    let connection = pin!(builder.serve_connection(io, service).with_upgrades());
+    let connection =
+        pin!(builder.serve_connection(TokioIo::new(Strict::new(stream)), service).with_upgrades());
     finish(connection, |connection| connection.graceful_shutdown(), &drain).await;
 }
 

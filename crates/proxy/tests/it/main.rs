@@ -11,5 +11,6 @@ mod plain;
 mod question;
 mod resilience;
 mod shutdown;
+mod smuggling;
 mod stage;
 mod tls;
