@@ -23,9 +23,13 @@ use crate::question;
 use crate::record::ExchangeRecord;
 use crate::wish::Wish;
 use crate::worker::Worker;
+use crate::working::Turns;
 
 /// ingress-nginx's defaults: `hsts`, `hsts-max-age`, `hsts-include-subdomains`.
 const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+
+/// Questions that one filter may ask about one request.
+const QUESTIONS: usize = 4;
 
 /// Serves one request. Whatever happens, there is a response and a record; a panic ends this exchange only.
 pub(crate) async fn run(
@@ -75,9 +79,9 @@ async fn serve(
     let route = found.route;
     record.route = Some(Arc::clone(&route));
     let wish = Wish::of(&route, &head);
-    let mut scope = Scope { route: &route, https_port: worker.settings.https_port_in_redirects };
+    let mut scope = Scope::new(&route, worker.settings.https_port_in_redirects);
 
-    let (passed, reply) = filters_in(&mut head, &mut scope).await;
+    let (passed, reply) = filters_in(&worker.turns, &mut head, &mut scope).await;
     let mut outcome = match reply {
         Some(reply) => reply.into(),
         None => {
@@ -90,6 +94,10 @@ async fn serve(
     };
     for filter in passed.iter().rev() {
         filter.on_response(&mut outcome.head, &mut scope);
+    }
+    let status = outcome.head.status;
+    for edit in scope.response_edits {
+        edit.apply(&mut outcome.head.headers, status);
     }
     Ok(outcome)
 }
@@ -112,21 +120,26 @@ fn failed(failure: Failure, record: &mut ExchangeRecord) -> Outcome {
 
 /// Asks the filters in order. Gives back those that ran and the reply of the one that made one.
 async fn filters_in<'a>(
+    turns: &Turns,
     head: &mut RequestHead,
     scope: &mut Scope<'a>,
 ) -> (&'a [Arc<dyn Filter>], Option<Reply>) {
     let filters = &scope.route.filters;
     for (index, filter) in filters.iter().enumerate() {
         let mut verdict = filter.on_request(head, scope);
-        if let Verdict::Ask(question) = verdict {
-            let answer = question::ask(question).await;
+        for _ in 0..QUESTIONS {
+            let answer = match verdict {
+                Verdict::Ask(question) => question::ask(question).await,
+                Verdict::Work(work) => turns.run(work).await,
+                Verdict::Continue | Verdict::Reply(_) => break,
+            };
             verdict = filter.on_answer(&answer, head, scope);
         }
         let reply = match verdict {
             Verdict::Continue => continue,
             Verdict::Reply(reply) => reply,
-            // One question per filter: another one would be a loop. It fails closed.
-            Verdict::Ask(_) => Reply::status(StatusCode::INTERNAL_SERVER_ERROR),
+            // So many questions are a loop. It fails closed.
+            Verdict::Ask(_) | Verdict::Work(_) => Reply::status(StatusCode::INTERNAL_SERVER_ERROR),
         };
         return (filters.get(..=index).unwrap_or(filters), Some(reply));
     }

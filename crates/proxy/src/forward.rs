@@ -1,7 +1,7 @@
 //! Heads on their way through: what the client's becomes for the upstream, and the upstream's for the client.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Uri};
+use http::{Request, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
 use jamul_routing::{Host, RequestHead, path};
 
@@ -55,6 +55,7 @@ pub(crate) fn head(parts: http::request::Parts, connection: &ConnInfo) -> Result
         headers,
         client: connection.client,
         is_tls: connection.is_tls,
+        edits: Vec::new(),
     })
 }
 
@@ -113,7 +114,7 @@ pub(crate) fn request(
     upgrade: Option<HeaderValue>,
     wire: Wire,
 ) -> Result<Request<RequestBody>, Failure> {
-    let RequestHead { method, target, mut headers, client, is_tls, .. } = head;
+    let RequestHead { method, target, mut headers, client, is_tls, edits, .. } = head;
     let host = headers.get(header::HOST).cloned().ok_or(Failure::BadHost)?;
     if headers.contains_key(header::TRANSFER_ENCODING) {
         // It overrides the length, which may be a lie (RFC 9112 section 6.3, request smuggling).
@@ -138,18 +139,22 @@ pub(crate) fn request(
     headers.insert(X_FORWARDED_PROTO, scheme.clone());
     headers.insert(X_FORWARDED_SCHEME, scheme.clone());
     headers.insert(X_SCHEME, scheme);
+    headers.insert(header::HOST, host);
+    if wire.version() == Version::Http1
+        && let Some(protocol) = upgrade
+    {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(header::UPGRADE, protocol);
+    }
+    for edit in edits {
+        edit.apply(&mut headers, StatusCode::OK);
+    }
     let uri = match wire.version() {
-        Version::Http1 => {
-            headers.insert(header::HOST, host);
-            if let Some(protocol) = upgrade {
-                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-                headers.insert(header::UPGRADE, protocol);
-            }
-            Uri::try_from(target)
-        }
-        // The authority says the host (RFC 9113 section 8.3.1); there is no upgrade.
+        Version::Http1 => Uri::try_from(target),
+        // The authority says the host (RFC 9113 section 8.3.1); no header belongs to the connection.
         Version::Http2 => {
-            headers.remove(header::HOST);
+            let host = headers.remove(header::HOST).ok_or(Failure::BadHost)?;
+            headers.remove(header::CONNECTION);
             if takes_trailers {
                 headers.insert(header::TE, HeaderValue::from_static("trailers"));
             }

@@ -46,6 +46,7 @@ mod upstream;
 mod wire;
 mod wish;
 mod worker;
+mod working;
 
 pub use endpoint_health::EndpointHealths;
 pub use error::ProxyError;

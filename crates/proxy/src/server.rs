@@ -25,6 +25,7 @@ use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;
 use crate::tls::{ServerTls, UpstreamTls};
 use crate::worker::Worker;
+use crate::working::Turns;
 
 /// How often a worker looks for what is no longer needed.
 const SWEEP_TIME: Duration = Duration::from_secs(1);
@@ -177,6 +178,7 @@ impl WorkerStart {
             upstream_tls: UpstreamTls::unverified().map_err(ProxyError::Tls)?,
             connections: TaskTracker::new(),
             drain: Drain::new(self.stop),
+            turns: Turns::default(),
         });
         let plain = self.sockets.http.into_iter().map(|listener| (listener, None));
         let secure = self.sockets.https.into_iter().map(|listener| (listener, Some(self.tls.clone())));

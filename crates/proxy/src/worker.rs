@@ -13,6 +13,7 @@ use crate::pool::Pool;
 use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;
 use crate::tls::UpstreamTls;
+use crate::working::Turns;
 
 /// What the exchanges of one worker share.
 #[derive(Debug)]
@@ -27,4 +28,6 @@ pub(crate) struct Worker {
     /// Connections of clients, and tunnels that were.
     pub(crate) connections: TaskTracker,
     pub(crate) drain: Drain,
+    /// For filters that compute.
+    pub(crate) turns: Turns,
 }

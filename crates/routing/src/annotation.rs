@@ -17,6 +17,22 @@ pub trait Annotation: Sync {
     /// the key's [`Key::on_invalid`].
     fn compile(&self, values: &mut Values<'_>, draft: &mut Draft, lookup: &dyn Lookup)
     -> Result<(), Invalid>;
+
+    /// How far its keys are supported.
+    fn support(&self) -> Support {
+        Support::Honoured
+    }
+}
+
+/// How far a key is supported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// It does what its summary says.
+    Honoured,
+    /// It is taken and changes nothing; the summary says why nothing is lost.
+    WithoutEffect,
+    /// It is reported as an error; the summary says why.
+    Refused,
 }
 
 /// One annotation name without prefix, with what documentation needs.
@@ -36,6 +52,33 @@ pub struct Key {
     pub example: &'static str,
     /// What an invalid value does.
     pub on_invalid: OnInvalid,
+}
+
+impl Key {
+    /// A key of route scope whose invalid values leave the default in force.
+    #[must_use]
+    pub const fn route(
+        name: &'static str,
+        default: &'static str,
+        risk: Risk,
+        summary: &'static str,
+        example: &'static str,
+    ) -> Self {
+        let (scope, on_invalid) = (KeyScope::Route, OnInvalid::UseDefault);
+        Self { name, default, risk, scope, summary, example, on_invalid }
+    }
+
+    /// The same with the scope of all paths of the host.
+    #[must_use]
+    pub const fn of_host(self) -> Self {
+        Self { scope: KeyScope::Host, ..self }
+    }
+
+    /// The same with another outcome of invalid values.
+    #[must_use]
+    pub const fn if_invalid(self, on_invalid: OnInvalid) -> Self {
+        Self { on_invalid, ..self }
+    }
 }
 
 /// ingress-nginx's rating of an annotation.
@@ -65,6 +108,8 @@ pub enum KeyScope {
 pub enum OnInvalid {
     /// The default is used; a warning says so.
     UseDefault,
+    /// What is wrong is left out, and the default does not take its place; an error says so.
+    LeaveOut,
     /// The route answers 503; an error says so (security settings fail closed).
     Close,
 }
@@ -133,6 +178,18 @@ impl<'a> Values<'a> {
     /// [`Invalid`] for any other word.
     pub fn take_bool(&mut self, key: &'static str) -> Result<Option<bool>, Invalid> {
         self.take(key).map(|value| parse_bool(key, value)).transpose()
+    }
+
+    /// [`Self::take_bool`], else the controller's setting of the same name.
+    ///
+    /// # Errors
+    /// [`Invalid`] for any other word.
+    pub fn take_bool_or_setting(
+        &mut self,
+        key: &'static str,
+        lookup: &dyn Lookup,
+    ) -> Result<Option<bool>, Invalid> {
+        self.take_or_setting(key, lookup).map(|value| parse_bool(key, &value)).transpose()
     }
 
     /// The value of `key`, else the controller's setting of the same name.

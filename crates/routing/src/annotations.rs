@@ -1,27 +1,45 @@
 //! The registry of annotations, in the order in which their filters run.
 
 pub mod affinity;
+pub mod app_root;
 pub mod auth_external;
 pub mod backend_protocol;
+pub mod basic_auth;
 pub mod canary;
+pub mod cors;
 pub mod custom_headers;
 pub mod load_balance;
+pub mod other_names;
 pub mod proxy_body_size;
 pub mod proxy_next_upstream;
 pub mod proxy_timeouts;
+pub mod redirects;
+pub mod refused;
+pub mod response_rewrites;
 pub mod rewrite_target;
+pub mod satisfy;
 pub mod source_range;
 pub mod ssl_redirect;
+pub mod upstream_vhost;
+pub mod without_effect;
 
-use crate::annotation::{Annotation, Invalid, Key, Lookup, OnInvalid, Values};
+use crate::annotation::{Annotation, Invalid, Key, Lookup, OnInvalid, Support, Values};
 use crate::draft::Draft;
 
 /// Every family, in execution order: who may come, then where to, then how.
 pub const ANNOTATIONS: &[&dyn Annotation] = &[
+    &app_root::Family,
+    &redirects::Family,
     &ssl_redirect::Family,
+    &other_names::Family,
+    &cors::Family,
     &source_range::Family,
+    &basic_auth::Family,
     &auth_external::Family,
+    &satisfy::Family,
     &rewrite_target::Family,
+    &upstream_vhost::Family,
+    &response_rewrites::Family,
     &custom_headers::Family,
     &proxy_timeouts::Family,
     &proxy_body_size::Family,
@@ -30,15 +48,22 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &load_balance::Family,
     &affinity::Family,
     &canary::Family,
+    &without_effect::Family,
+    &refused::Family,
 ];
 
 /// Keys of ingress-nginx that protect something and that no family honours yet: to ignore them would open
 /// what they close, so they are refused.
-const PROTECTION_NOT_HONOURED: [&str; 3] = ["auth-type", "auth-secret", "auth-tls-secret"];
+const PROTECTION_NOT_HONOURED: [&str; 1] = ["auth-tls-secret"];
 
 /// All keys of all families.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
     ANNOTATIONS.iter().flat_map(|annotation| annotation.keys())
+}
+
+/// All keys of all families with how far they are supported.
+pub fn supported() -> impl Iterator<Item = (&'static Key, Support)> {
+    ANNOTATIONS.iter().flat_map(|family| family.keys().iter().map(|key| (key, family.support())))
 }
 
 /// Runs all families over the annotations of one Ingress. A family that fails does not stop the next. Returns
@@ -88,6 +113,10 @@ mod tests {
         let headers = BTreeMap::from([("X-Frame-Options".to_owned(), "DENY".to_owned())]);
         Objects {
             config_maps: BTreeMap::from([("my-headers".to_owned(), headers)]),
+            secrets: BTreeMap::from([(
+                "users".to_owned(),
+                BTreeMap::from([("auth".to_owned(), b"jane:{PLAIN}x".to_vec())]),
+            )]),
             settings: BTreeMap::from([(
                 "global-allowed-response-headers".to_owned(),
                 "X-Frame-Options".to_owned(),
@@ -115,19 +144,36 @@ mod tests {
 
     #[test]
     fn every_example_compiles_alone_and_with_all_others() {
+        let usable = || ANNOTATIONS.iter().filter(|family| family.support() != Support::Refused);
+        let keys = || usable().flat_map(|family| family.keys());
         for key in keys() {
-            assert_eq!(compiled(&[(key.name, key.example)]).1, [], "{}", key.name);
+            // The one key that means nothing alone: a password is asked for, and nobody has one.
+            let users = if key.name == "auth-type" { ("auth-secret", "users") } else { ("use-regex", "") };
+            assert_eq!(compiled(&[(key.name, key.example), users]).1, [], "{}", key.name);
         }
         let all: Vec<_> = keys().map(|key| (key.name, key.example)).collect();
         let (draft, invalid) = compiled(&all);
         assert_eq!(invalid, []);
         let names: Vec<_> = draft.route.filters.iter().map(|filter| filter.name()).collect();
-        assert_eq!(names, ["allowlist-source-range", "auth-url", "rewrite-target", "custom-headers"]);
+        let expected = [
+            "enable-cors",
+            "satisfy",
+            "rewrite-target",
+            "connection-proxy-header",
+            "upstream-vhost",
+            "proxy-cookie-domain",
+            "proxy-redirect-from",
+            "custom-headers",
+        ];
+        assert_eq!(names, expected);
     }
 
     #[test]
     fn security_fails_closed() {
-        let is_security = |name: &str| name.starts_with("auth-") || name.ends_with("-source-range");
+        let is_security = |name: &str| {
+            (name.starts_with("auth-") && !name.starts_with("auth-keepalive"))
+                || name.ends_with("-source-range")
+        };
         for key in keys().filter(|key| is_security(key.name)) {
             assert_eq!(key.on_invalid, OnInvalid::Close, "{}", key.name);
         }
@@ -135,9 +181,9 @@ mod tests {
 
     #[test]
     fn protection_that_is_not_honoured_closes() {
-        let (_, invalid) = compiled(&[("auth-type", "basic"), ("auth-secret", "users")]);
+        let (_, invalid) = compiled(&[("auth-tls-secret", "default/ca")]);
         let outcomes: Vec<_> = invalid.iter().map(|(invalid, outcome)| (invalid.key, *outcome)).collect();
-        assert_eq!(outcomes, [("auth-type", OnInvalid::Close), ("auth-secret", OnInvalid::Close)]);
+        assert_eq!(outcomes, [("auth-tls-secret", OnInvalid::Close)]);
         assert!(keys().all(|key| !PROTECTION_NOT_HONOURED.contains(&key.name)));
     }
 

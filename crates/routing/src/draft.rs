@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use crate::alternative::Split;
 use crate::balance::Method;
 use crate::filter::Filter;
+use crate::host::HostPattern;
 use crate::retry::Retry;
 use crate::session::SessionCookie;
 use crate::upstream::{Protocol, Timeouts};
@@ -23,13 +26,23 @@ pub struct Draft {
 /// Edits with host scope.
 #[derive(Debug, Default)]
 pub struct HostDraft {
-    /// All paths of the host are regular expressions (`use-regex`, `rewrite-target`).
+    /// All paths of the host are regular expressions (`use-regex`).
     pub regex_mode: bool,
+    /// `rewrite-target`, which has the same effect where it differs from a path of its Ingress.
+    pub rewrite_target: Option<String>,
+    /// Asked first on all paths of the host (`app-root`); that of the oldest Ingress counts.
+    pub app_root: Option<Arc<dyn Filter>>,
+    /// More names of the host (`server-alias`); those of the oldest Ingress that has some count.
+    pub aliases: Vec<HostPattern>,
+    /// The name with or without `www.` is redirected to the host (`from-to-www-redirect`).
+    pub www_redirect: Option<StatusCode>,
 }
 
 /// Edits with route scope.
 #[derive(Debug)]
 pub struct RouteDraft {
+    /// Asked before the redirect to https (nginx's `return` comes before its access checks).
+    pub early: Vec<Arc<dyn Filter>>,
     /// In registry order.
     pub filters: Vec<Arc<dyn Filter>>,
     /// Waits towards the upstream.
@@ -46,6 +59,8 @@ pub struct RouteDraft {
     pub session: Option<Arc<SessionCookie>>,
     /// Redirect plain http to https.
     pub ssl_redirect: SslRedirect,
+    /// How that redirect is written.
+    pub redirect_style: RedirectStyle,
 }
 
 /// When plain http is redirected to https.
@@ -60,12 +75,59 @@ pub enum SslRedirect {
     Never,
 }
 
+/// How the redirect to https is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RedirectStyle {
+    /// `http-redirect-code`: 308.
+    pub status: StatusCode,
+    /// What happens to a slash at the end.
+    pub trailing_slash: TrailingSlash,
+    /// Which port it names.
+    pub port: RedirectPort,
+    /// Rules below these paths are not redirected (`no-tls-redirect-locations`).
+    pub exempt: Vec<String>,
+}
+
+/// What a redirect does with a slash at the end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrailingSlash {
+    /// One goes, as ingress-nginx does.
+    Strip,
+    /// `preserve-trailing-slash`.
+    Keep,
+}
+
+/// Which port a redirect names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RedirectPort {
+    /// That of the https listener if it is not 443.
+    IfUnusual,
+    /// Always (`use-port-in-redirects`).
+    Always,
+}
+
+/// Paths that challenges for certificates come by: neither redirected nor protected (ingress-nginx's defaults of
+/// `no-tls-redirect-locations` and `no-auth-locations`).
+pub const CHALLENGE_PATHS: &str = "/.well-known/acme-challenge";
+
+impl Default for RedirectStyle {
+    fn default() -> Self {
+        Self {
+            status: StatusCode::PERMANENT_REDIRECT,
+            trailing_slash: TrailingSlash::Strip,
+            port: RedirectPort::IfUnusual,
+            exempt: vec![CHALLENGE_PATHS.to_owned()],
+        }
+    }
+}
+
 /// ingress-nginx's default for `proxy-body-size`.
 pub const DEFAULT_BODY_LIMIT: u64 = 1024 * 1024;
 
 impl Default for RouteDraft {
     fn default() -> Self {
         Self {
+            early: Vec::new(),
             filters: Vec::new(),
             timeouts: Timeouts::default(),
             body_limit: Some(DEFAULT_BODY_LIMIT),
@@ -74,6 +136,7 @@ impl Default for RouteDraft {
             method: Method::default(),
             session: None,
             ssl_redirect: SslRedirect::default(),
+            redirect_style: RedirectStyle::default(),
         }
     }
 }

@@ -28,6 +28,7 @@ pub(crate) fn head(target: &str) -> RequestHead {
         headers: HeaderMap::new(),
         client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         is_tls: false,
+        edits: Vec::new(),
     }
 }
 
@@ -57,14 +58,14 @@ pub(crate) fn regex(path: &str) -> PathMatch {
 
 /// What the request meets; the https port is 443.
 pub(crate) fn scope(route: &Route) -> Scope<'_> {
-    Scope { route, https_port: 443 }
+    Scope::new(route, 443)
 }
 
 /// The reply of a verdict.
 pub(crate) fn reply(verdict: Verdict) -> Option<Reply> {
     match verdict {
         Verdict::Reply(reply) => Some(reply),
-        Verdict::Continue | Verdict::Ask(_) => None,
+        Verdict::Continue | Verdict::Ask(_) | Verdict::Work(_) => None,
     }
 }
 
@@ -107,6 +108,7 @@ pub(crate) fn annotations(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 #[derive(Debug, Default)]
 pub(crate) struct Objects {
     pub(crate) config_maps: BTreeMap<String, BTreeMap<String, String>>,
+    pub(crate) secrets: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
     pub(crate) settings: BTreeMap<String, String>,
 }
 
@@ -115,8 +117,8 @@ impl Lookup for Objects {
         self.config_maps.get(name).cloned()
     }
 
-    fn secret(&self, _name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
-        None
+    fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
+        self.secrets.get(name).cloned()
     }
 
     fn setting(&self, key: &str) -> Option<String> {

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use percent_encoding::utf8_percent_encode;
 
 use crate::alphabet::LOCATION_SET;
@@ -26,6 +26,8 @@ pub struct RequestHead {
     pub client: IpAddr,
     /// Whether the connection came by TLS.
     pub is_tls: bool,
+    /// Made to the headers that the upstream gets, after Jamul's own.
+    pub edits: Vec<HeaderEdit>,
 }
 
 impl RequestHead {
@@ -43,6 +45,41 @@ pub struct ResponseHead {
     pub status: StatusCode,
     /// Headers.
     pub headers: HeaderMap,
+}
+
+/// One change of headers, decided before the message that it is about is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeaderEdit {
+    /// In place of all that are there.
+    Set(HeaderName, HeaderValue),
+    /// Beside those that are there.
+    Add(HeaderName, HeaderValue),
+    /// Beside those that are there, if the response is no error (nginx's `add_header` without `always`).
+    AddUnlessError(HeaderName, HeaderValue),
+    /// None is left.
+    Remove(HeaderName),
+}
+
+impl HeaderEdit {
+    /// Does it to the headers of a message; that of a request has no `status`, and 200 stands for it.
+    pub fn apply(self, headers: &mut HeaderMap, status: StatusCode) {
+        match self {
+            Self::Set(name, value) => {
+                headers.insert(name, value);
+            }
+            Self::Add(name, value) => {
+                headers.append(name, value);
+            }
+            Self::AddUnlessError(name, value) => {
+                if matches!(status.as_u16(), 200 | 201 | 204 | 206 | 301..=304 | 307 | 308) {
+                    headers.append(name, value);
+                }
+            }
+            Self::Remove(name) => {
+                headers.remove(name);
+            }
+        }
+    }
 }
 
 /// An answer made by Jamul itself: a constant body, no upstream.

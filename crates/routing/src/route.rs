@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::alternative::Alternative;
 use crate::balance::Balance;
-use crate::head::{Reply, RequestHead, ResponseHead};
+use crate::head::{HeaderEdit, Reply, RequestHead, ResponseHead};
 use crate::path::PathMatch;
 use crate::retry::Retry;
 use crate::upstream::{Timeouts, UpstreamId};
@@ -96,6 +96,30 @@ pub enum Verdict {
     Reply(Reply),
     /// Make this subrequest and call [`Filter::on_answer`] with what came back.
     Ask(Question),
+    /// Do this where it holds up nobody and call [`Filter::on_answer`] with what came of it.
+    Work(Work),
+}
+
+/// A computation that takes long, such as checking a password.
+pub struct Work(Box<dyn FnOnce() -> Answer + Send>);
+
+impl Work {
+    /// To be done by whoever gets it.
+    pub fn new(work: impl FnOnce() -> Answer + Send + 'static) -> Self {
+        Self(Box::new(work))
+    }
+
+    /// Does it.
+    #[must_use]
+    pub fn run(self) -> Answer {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Work")
+    }
 }
 
 /// What a filter may see besides the head it edits.
@@ -105,6 +129,18 @@ pub struct Scope<'a> {
     pub route: &'a Route,
     /// Port of the https listener as clients reach it; redirects name it when it is not 443 and says so.
     pub https_port: u16,
+    /// Which of the filters that a filter holds asked the last question.
+    pub member: usize,
+    /// Made to the response's headers last, whoever answers.
+    pub response_edits: Vec<HeaderEdit>,
+}
+
+impl<'a> Scope<'a> {
+    /// For a request that `route` takes.
+    #[must_use]
+    pub fn new(route: &'a Route, https_port: u16) -> Self {
+        Self { route, https_port, member: 0, response_edits: Vec::new() }
+    }
 }
 
 /// A subrequest that a filter wants made (external authentication).

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jamul_api::ObjectKey;
-use jamul_routing::draft::SslRedirect;
+use jamul_routing::annotations::other_names::{www_counterpart, www_redirect};
+use jamul_routing::annotations::ssl_redirect;
+use jamul_routing::draft::RouteDraft;
 use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
 use jamul_routing::router::Shadowed;
@@ -24,6 +26,9 @@ pub(crate) struct HostTranslation {
     /// The Upstreams that its routes name, and for whom.
     pub(crate) uses: Vec<Use>,
     pub(crate) diagnostics: Vec<Diagnostic>,
+    /// What is served at other names because of this host: its aliases, and the redirect from its name with or
+    /// without `www.`. A host of its own is not taken over.
+    pub(crate) other_names: Vec<(HostPattern, Arc<HostRoutes>)>,
 }
 
 /// One route's use of an Upstream.
@@ -43,7 +48,8 @@ pub(crate) fn translate(pattern: &HostPattern, ingresses: &[&CompiledIngress]) -
     let mut host = HostBuilder {
         pattern,
         canaries: canary::of(pattern, &canaries),
-        is_regex: ingresses.iter().any(|ingress| ingress.draft.host.regex_mode),
+        is_regex: ingresses.iter().any(|ingress| is_regex(ingress, pattern)),
+        app_root: ingresses.iter().find_map(|ingress| ingress.draft.host.app_root.as_ref()),
         has_tls: has_tls(&ingresses),
         owners: BTreeMap::new(),
         routes: Vec::new(),
@@ -59,7 +65,67 @@ pub(crate) fn translate(pattern: &HostPattern, ingresses: &[&CompiledIngress]) -
     host.root(&ingresses);
     host.reject_lone_canaries();
     let routes = Arc::new(HostRoutes::new(host.routes, host.has_tls).with_shadowed(host.shadowed));
-    HostTranslation { routes, uses: host.uses, diagnostics: host.diagnostics }
+    let other_names = other_names(pattern, &ingresses, &routes);
+    HostTranslation { routes, uses: host.uses, diagnostics: host.diagnostics, other_names }
+}
+
+/// Whether an Ingress makes all paths of the host regular expressions: by itself, or by a rewrite target that differs
+/// from one of its paths there.
+fn is_regex(ingress: &CompiledIngress, pattern: &HostPattern) -> bool {
+    let draft = &ingress.draft.host;
+    let differs = |target: &String| {
+        // nginx has a Prefix path as `/foo/` and as `/foo`.
+        let is_same = |claim: &Claim| {
+            claim.path == *target && (claim.kind == PathKind::Exact || claim.path.ends_with('/'))
+        };
+        ingress.hosts.get(pattern).is_none_or(|claims| claims.is_empty() || !claims.iter().all(is_same))
+    };
+    draft.regex_mode || draft.rewrite_target.as_ref().is_some_and(differs)
+}
+
+fn other_names(
+    pattern: &HostPattern,
+    ingresses: &[&CompiledIngress],
+    routes: &Arc<HostRoutes>,
+) -> Vec<(HostPattern, Arc<HostRoutes>)> {
+    let mut drafts = ingresses.iter().map(|ingress| &ingress.draft.host);
+    let aliases = drafts.clone().find(|draft| !draft.aliases.is_empty()).map(|draft| &draft.aliases);
+    let aliases = aliases.into_iter().flatten().filter(|alias| *alias != pattern);
+    let mut names: Vec<_> = aliases.map(|alias| (alias.clone(), Arc::clone(routes))).collect();
+    if let (Some(status), HostPattern::Exact(host)) = (drafts.find_map(|draft| draft.www_redirect), pattern)
+        && let Some(counterpart) = www_counterpart(pattern)
+    {
+        let filter = www_redirect(host.clone(), status);
+        names.push((
+            counterpart.clone(),
+            Arc::new(redirecting(&counterpart, filter, ingresses, routes.has_tls)),
+        ));
+    }
+    names
+}
+
+/// The routes of a name that only redirects.
+fn redirecting(
+    name: &HostPattern,
+    filter: Arc<dyn Filter>,
+    ingresses: &[&CompiledIngress],
+    has_tls: bool,
+) -> HostRoutes {
+    let origin = ingresses.first().map(|ingress| origin(ingress, &root_of(ingress))).unwrap_or_default();
+    let draft = RouteDraft::default();
+    let route = Route {
+        id: RouteId(format!("{name} Prefix /").into()),
+        path: PathMatch::Prefix("/".to_owned()),
+        origin,
+        filters: vec![filter],
+        target: Target::NotFound,
+        balance: Balance::default(),
+        alternatives: Vec::new(),
+        retry: draft.retry,
+        timeouts: draft.timeouts,
+        body_limit: draft.body_limit,
+    };
+    HostRoutes::new(vec![Arc::new(route)], has_tls)
 }
 
 /// A host has TLS as soon as one of its Ingresses has a `spec.tls`, whether or not its certificate can be
@@ -74,6 +140,8 @@ struct HostBuilder<'a> {
     /// Variants that no route has taken up yet.
     canaries: Canaries<'a>,
     is_regex: bool,
+    /// Of the oldest Ingress that has one.
+    app_root: Option<&'a Arc<dyn Filter>>,
     has_tls: bool,
     /// Who claimed a path first.
     owners: BTreeMap<(PathKind, String), &'a ObjectKey>,
@@ -150,7 +218,7 @@ impl<'a> HostBuilder<'a> {
             id,
             path,
             origin: origin(ingress, claim),
-            filters: filters(ingress, self.has_tls, is_closed),
+            filters: filters(ingress, self.app_root, self.has_tls, is_closed),
             target,
             balance,
             alternatives,
@@ -262,13 +330,21 @@ fn origin(ingress: &CompiledIngress, claim: &Claim) -> Origin {
     origin
 }
 
-/// The redirect to https first, then the Ingress's own. A closed route keeps the redirect only: its other
-/// filters belong to a configuration that was not understood as a whole.
-fn filters(ingress: &CompiledIngress, has_tls: bool, is_closed: bool) -> Vec<Arc<dyn Filter>> {
-    let policy: SslRedirect = ingress.draft.route.ssl_redirect;
-    let redirect = jamul_routing::annotations::ssl_redirect::filter(policy, has_tls);
-    let own = if is_closed { &[][..] } else { &ingress.draft.route.filters };
-    redirect.into_iter().chain(own.iter().cloned()).collect()
+/// The host's root first, then redirects elsewhere, the redirect to https, and the Ingress's own. A closed route keeps
+/// the redirect to https only: its other filters belong to a configuration that was not understood as a whole.
+fn filters(
+    ingress: &CompiledIngress,
+    app_root: Option<&Arc<dyn Filter>>,
+    has_tls: bool,
+    is_closed: bool,
+) -> Vec<Arc<dyn Filter>> {
+    let draft = &ingress.draft.route;
+    let redirect = ssl_redirect::filter(draft.ssl_redirect, &draft.redirect_style, has_tls);
+    if is_closed {
+        return redirect.into_iter().collect();
+    }
+    let before = app_root.into_iter().chain(&draft.early).cloned();
+    before.chain(redirect).chain(draft.filters.iter().cloned()).collect()
 }
 
 /// The implicit `/` of an Ingress.

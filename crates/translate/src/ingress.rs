@@ -166,6 +166,7 @@ fn compile_annotations(
 fn report_invalid(invalid: &Invalid, consequence: OnInvalid, prefix: &str, reports: &mut Reports) {
     let (severity, effect) = match consequence {
         OnInvalid::UseDefault => (Severity::Warning, "the default is used"),
+        OnInvalid::LeaveOut => (Severity::Error, "it has no effect"),
         OnInvalid::Close => (Severity::Error, "all paths of this Ingress answer 503 until it is mended"),
     };
     let field = format!("{prefix}/{}", invalid.key);

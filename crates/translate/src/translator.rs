@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use jamul_api::ObjectKey;
 use jamul_api::core::ConfigMap;
-use jamul_routing::{CertTable, Diagnostic, HostPattern, Snapshot, UpstreamId};
+use jamul_routing::{CertTable, Diagnostic, HostPattern, HostRoutes, Snapshot, UpstreamId};
 
 use crate::change::ObjectChange;
 use crate::findings::{Finding, Findings};
@@ -33,6 +33,8 @@ pub struct Translator {
     /// What Ingresses were translated with, to these Ingresses.
     references: Index<Reference, ObjectKey>,
     hosts: HashMap<HostPattern, HostState>,
+    /// A name to the hosts that want to be served there too, the first of which is.
+    other_names: Index<HostPattern, HostPattern>,
     /// Secret to the hosts whose certificate was looked for in it.
     secret_hosts: Index<ObjectKey, HostPattern>,
     certificates: Certificates,
@@ -63,6 +65,8 @@ struct HostState {
     upstreams: Vec<UpstreamId>,
     diagnostics: Vec<Diagnostic>,
     certificate: HostCertificate,
+    /// What is served at other names because of it.
+    other_names: Vec<(HostPattern, Arc<HostRoutes>)>,
 }
 
 /// What must be translated again.
@@ -89,6 +93,7 @@ impl Translator {
             claimants: Index::default(),
             references: Index::default(),
             hosts: HashMap::new(),
+            other_names: Index::default(),
             secret_hosts: Index::default(),
             certificates: Certificates::default(),
             upstreams: Upstreams::default(),
@@ -158,9 +163,14 @@ impl Translator {
         }
         let mut is_changed = false;
         let mut upstreams = dirty.upstreams;
+        let mut names = BTreeSet::new();
         for pattern in &hosts {
-            is_changed |= self.translate_host(pattern, &mut next, &mut upstreams);
+            is_changed |= self.translate_host(pattern, &mut next, &mut upstreams, &mut names);
         }
+        for name in &names {
+            is_changed |= self.serve_other_name(name, &mut next);
+        }
+        let hosts: BTreeSet<HostPattern> = hosts.union(&names).cloned().collect();
         for pattern in hosts.iter().chain(dirty.certificates.difference(&hosts)) {
             is_changed |= self.choose_certificate(pattern, &mut next);
         }
@@ -274,9 +284,17 @@ impl Translator {
         pattern: &HostPattern,
         next: &mut Snapshot,
         upstreams: &mut BTreeSet<UpstreamId>,
+        names: &mut BTreeSet<HostPattern>,
     ) -> bool {
         self.work.hosts += 1;
-        let before = self.hosts.get_mut(pattern).map(|state| std::mem::take(&mut state.upstreams));
+        let mut before = None;
+        if let Some(state) = self.hosts.get_mut(pattern) {
+            before = Some(std::mem::take(&mut state.upstreams));
+            for (name, _) in std::mem::take(&mut state.other_names) {
+                self.other_names.remove(&name, pattern);
+                names.insert(name);
+            }
+        }
         for id in before.iter().flatten() {
             self.upstreams.release(id, pattern);
             upstreams.insert(id.clone());
@@ -284,6 +302,8 @@ impl Translator {
         let claimants = claimants(&self.claimants, &self.ingresses, pattern);
         if claimants.is_empty() {
             next.router.remove(pattern);
+            // Another host may want to be served here now.
+            names.insert(pattern.clone());
             return before.is_some();
         }
         let translation = host::translate(pattern, &claimants);
@@ -291,6 +311,11 @@ impl Translator {
         let state = self.hosts.entry(pattern.clone()).or_default();
         self.findings.replace(&state.diagnostics, &translation.diagnostics);
         state.diagnostics = translation.diagnostics;
+        for (name, _) in &translation.other_names {
+            self.other_names.insert(name.clone(), pattern.clone());
+            names.insert(name.clone());
+        }
+        state.other_names = translation.other_names;
         for used in translation.uses {
             let id = self.upstreams.hold(used, pattern);
             upstreams.insert(id.clone());
@@ -299,10 +324,31 @@ impl Translator {
         true
     }
 
+    /// Serves at a name that is no host of its own what the first host that wants so has there, if any does. Yields
+    /// whether anything is different.
+    fn serve_other_name(&self, name: &HostPattern, next: &mut Snapshot) -> bool {
+        if self.claimants.contains(name) {
+            return false;
+        }
+        let owner = self.other_names.get(name).next().and_then(|owner| self.hosts.get(owner));
+        let served = owner.and_then(|owner| owner.other_names.iter().find(|(other, _)| other == name));
+        match served {
+            Some((_, routes)) => next.router.insert(name.clone(), Arc::clone(routes)),
+            None => next.router.remove(name),
+        }
+        true
+    }
+
     /// Chooses the certificate of one host again, or forgets the host if nobody claims it any more.
     fn choose_certificate(&mut self, pattern: &HostPattern, next: &mut Snapshot) -> bool {
         self.work.certificates += 1;
-        let claimants = claimants(&self.claimants, &self.ingresses, pattern);
+        let claimants_of = |pattern: &HostPattern| claimants(&self.claimants, &self.ingresses, pattern);
+        let mut claimants = claimants_of(pattern);
+        if claimants.is_empty()
+            && let Some(owner) = self.other_names.get(pattern).next()
+        {
+            claimants = claimants_of(owner);
+        }
         let chosen = tls::choose(pattern, &claimants, &mut self.certificates, &self.objects.secrets);
         let is_claimed = !claimants.is_empty();
         let state = self.hosts.entry(pattern.clone()).or_default();

@@ -77,14 +77,15 @@ impl Asked {
             headers: HeaderMap::new(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_tls: false,
+            edits: Vec::new(),
         };
-        match filter.on_request(&mut head, &mut Scope { route, https_port: 443 }) {
+        match filter.on_request(&mut head, &mut Scope::new(route, 443)) {
             Verdict::Reply(reply) => {
                 let location =
                     reply.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());
                 Some(format!("{} to {}", reply.status.as_u16(), location.unwrap_or("https")))
             }
-            Verdict::Continue | Verdict::Ask(_) => None,
+            Verdict::Continue | Verdict::Ask(_) | Verdict::Work(_) => None,
         }
     }
 }

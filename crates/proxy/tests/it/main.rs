@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(clippy::disallowed_methods, reason = "the tasks of a test end with its runtime")]
 
+mod annotations;
 mod clients;
 mod exchanges;
 mod grpc;

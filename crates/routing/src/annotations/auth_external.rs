@@ -5,11 +5,12 @@ use std::sync::Arc;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, header};
 use percent_encoding::utf8_percent_encode;
 
-use crate::alphabet::{CONNECTION_HEADERS, LOCATION_SET, QUERY_VALUE_SET, URL, header_names};
-use crate::annotation::{Annotation, Invalid, Key, KeyScope, Lookup, OnInvalid, Risk, Values};
+use crate::alphabet::{CONNECTION_HEADERS, LOCATION_SET, QUERY_VALUE_SET, URL, header_name, header_names};
+use crate::annotation::{Annotation, Invalid, Key, KeyScope, Lookup, OnInvalid, Risk, Values, parse_bool};
+use crate::annotations::basic_auth::exempt_paths;
 use crate::draft::Draft;
 use crate::filter::{Answer, Filter, Question, Scope, Verdict};
-use crate::head::{Reply, RequestHead};
+use crate::head::{HeaderEdit, Reply, RequestHead};
 use crate::template::{Template, http_host, scheme};
 
 const AUTH_URL: &str = "auth-url";
@@ -17,8 +18,11 @@ const AUTH_METHOD: &str = "auth-method";
 const RESPONSE_HEADERS: &str = "auth-response-headers";
 const SIGNIN: &str = "auth-signin";
 
-/// Rules below this path need no authentication (ingress-nginx's `no-auth-locations`).
-const NOT_ASKED: &str = "/.well-known/acme-challenge";
+const SIGNIN_PARAMETER: &str = "auth-signin-redirect-param";
+const REQUEST_REDIRECT: &str = "auth-request-redirect";
+const SET_HEADERS: &str = "auth-proxy-set-headers";
+const ALWAYS_COOKIE: &str = "auth-always-set-cookie";
+const GLOBAL: &str = "enable-global-auth";
 
 /// The query parameter of `auth-signin` that says where to return.
 const RETURN_PARAMETER: &str = "rd";
@@ -53,6 +57,31 @@ impl Annotation for Family {
                 "Where 401 is redirected to with 302; the way back is appended as parameter rd.",
                 "https://$host/oauth2/start",
             ),
+            key(SIGNIN_PARAMETER, Risk::Medium, "Name of that parameter; rd if not set.", "return_to"),
+            key(
+                REQUEST_REDIRECT,
+                Risk::Medium,
+                "Value of X-Auth-Request-Redirect in the request to auth-url; path and query if not set.",
+                "https://$host$request_uri",
+            ),
+            key(
+                SET_HEADERS,
+                Risk::Medium,
+                "ConfigMap whose entries are headers of the request to auth-url.",
+                "my-headers",
+            ),
+            key(
+                ALWAYS_COOKIE,
+                Risk::Low,
+                "Cookies of the answer reach the client with errors of the upstream, too.",
+                "true",
+            ),
+            key(
+                GLOBAL,
+                Risk::Low,
+                "false: the setting global-auth-url is not asked; true if not set.",
+                "true",
+            ),
         ];
         KEYS
     }
@@ -61,20 +90,83 @@ impl Annotation for Family {
         &self,
         values: &mut Values<'_>,
         draft: &mut Draft,
-        _lookup: &dyn Lookup,
+        lookup: &dyn Lookup,
     ) -> Result<(), Invalid> {
-        let url = values.take(AUTH_URL);
-        let method = values.take(AUTH_METHOD);
-        let copied = values.take(RESPONSE_HEADERS);
-        let signin = values.take(SIGNIN);
-        let method = method.map(parse_method).transpose()?;
-        let copied = copied.map(parse_header_names).transpose()?.unwrap_or_default();
-        let signin = signin.map(Signin::parse).transpose()?;
-        let Some(url) = url else { return Ok(()) };
-        let url = parse_url(AUTH_URL, url)?;
-        draft.route.filters.push(Arc::new(ExternalAuth { url, method, copied, signin }));
+        let mut own = |key| values.take(key).map(str::to_owned);
+        let mut texts = Texts {
+            url: own(AUTH_URL),
+            method: own(AUTH_METHOD),
+            copied: own(RESPONSE_HEADERS),
+            signin: own(SIGNIN),
+            parameter: own(SIGNIN_PARAMETER),
+            redirect: own(REQUEST_REDIRECT),
+            always_cookie: own(ALWAYS_COOKIE),
+        };
+        let set_headers = own(SET_HEADERS);
+        let is_global = values.take_bool(GLOBAL)?.unwrap_or(true);
+        if texts.url.is_none()
+            && is_global
+            && lookup.setting("global-auth-url").is_some_and(|url| !url.is_empty())
+        {
+            texts = Texts::of_settings(lookup);
+        }
+        let filter = texts.parse(set_headers.as_deref(), lookup)?;
+        draft.route.filters.extend(filter.map(|filter| Arc::new(filter) as Arc<dyn Filter>));
         Ok(())
     }
+}
+
+/// What is written, on the Ingress or in the settings.
+#[derive(Debug)]
+struct Texts {
+    url: Option<String>,
+    method: Option<String>,
+    copied: Option<String>,
+    signin: Option<String>,
+    parameter: Option<String>,
+    redirect: Option<String>,
+    always_cookie: Option<String>,
+}
+
+impl Texts {
+    /// `global-auth-*`.
+    fn of_settings(lookup: &dyn Lookup) -> Self {
+        let read = |key: &str| {
+            lookup.setting(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+        };
+        Self {
+            url: read("global-auth-url"),
+            method: read("global-auth-method"),
+            copied: read("global-auth-response-headers"),
+            signin: read("global-auth-signin"),
+            parameter: read("global-auth-signin-redirect-param"),
+            redirect: read("global-auth-request-redirect"),
+            always_cookie: read("global-auth-always-set-cookie"),
+        }
+    }
+
+    /// The filter; `None` without a URL. All is read before, so that no mistake waits for a URL to come.
+    fn parse(self, set_headers: Option<&str>, lookup: &dyn Lookup) -> Result<Option<ExternalAuth>, Invalid> {
+        let method = self.method.as_deref().map(parse_method).transpose()?;
+        let copied = self.copied.as_deref().map(parse_header_names).transpose()?.unwrap_or_default();
+        let parameter = self.parameter.as_deref().map_or(Ok(RETURN_PARAMETER), parse_parameter)?;
+        let signin = self.signin.as_deref().map(|text| Signin::parse(text, parameter)).transpose()?;
+        let redirect = self.redirect.as_deref().map(parse_redirect).transpose()?;
+        let added = set_headers.map(|name| read_headers(name, lookup)).transpose()?.unwrap_or_default();
+        let always = self.always_cookie.as_deref().map(|text| parse_bool(ALWAYS_COOKIE, text)).transpose()?;
+        let cookies = if always == Some(true) { Cookies::Always } else { Cookies::UnlessError };
+        let Some(url) = self.url else { return Ok(None) };
+        let url = parse_url(AUTH_URL, &url)?;
+        let exempt = exempt_paths(lookup);
+        Ok(Some(ExternalAuth { url, method, copied, signin, redirect, added, cookies, exempt }))
+    }
+}
+
+/// When the client gets the cookies of an answer that lets its request pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cookies {
+    Always,
+    UnlessError,
 }
 
 /// Asks a service about each request.
@@ -86,6 +178,13 @@ struct ExternalAuth {
     /// Copied from the answer to the upstream request.
     copied: Vec<HeaderName>,
     signin: Option<Signin>,
+    /// `X-Auth-Request-Redirect`; `None` = the request's target.
+    redirect: Option<Template>,
+    /// More headers of the question.
+    added: Vec<(HeaderName, HeaderValue)>,
+    cookies: Cookies,
+    /// Rules below these paths are not asked about.
+    exempt: Vec<String>,
 }
 
 impl Filter for ExternalAuth {
@@ -94,7 +193,8 @@ impl Filter for ExternalAuth {
     }
 
     fn on_request(&self, head: &mut RequestHead, scope: &mut Scope<'_>) -> Verdict {
-        if scope.route.path.text().starts_with(NOT_ASKED) {
+        let path = scope.route.path.text();
+        if self.exempt.iter().any(|exempt| path.starts_with(exempt)) {
             return Verdict::Continue;
         }
         let url = self.url.expand(head, &[]);
@@ -107,10 +207,15 @@ impl Filter for ExternalAuth {
         }
     }
 
-    fn on_answer(&self, answer: &Answer, head: &mut RequestHead, _scope: &mut Scope<'_>) -> Verdict {
+    fn on_answer(&self, answer: &Answer, head: &mut RequestHead, scope: &mut Scope<'_>) -> Verdict {
         match answer.status {
             Some(status) if status.is_success() => {
                 self.copy(answer, head);
+                let cookies = answer.headers.get_all(header::SET_COOKIE).iter().cloned();
+                scope.response_edits.extend(cookies.map(|cookie| match self.cookies {
+                    Cookies::Always => HeaderEdit::Add(header::SET_COOKIE, cookie),
+                    Cookies::UnlessError => HeaderEdit::AddUnlessError(header::SET_COOKIE, cookie),
+                }));
                 Verdict::Continue
             }
             Some(StatusCode::UNAUTHORIZED) => Verdict::Reply(self.unauthorized(answer, head)),
@@ -140,11 +245,15 @@ impl ExternalAuth {
         set("x-sent-from", "nginx-ingress-controller")?;
         set("x-real-ip", &client)?;
         set("x-forwarded-for", &client)?;
-        set("x-auth-request-redirect", &target)?;
+        match &self.redirect {
+            Some(redirect) => set("x-auth-request-redirect", &redirect.expand(head, &[]))?,
+            None => set("x-auth-request-redirect", &target)?,
+        }
         if self.method.is_some() {
             set("x-original-uri", &target)?;
             set("x-scheme", scheme)?;
         }
+        headers.extend(self.added.iter().cloned());
         Some(headers)
     }
 
@@ -170,16 +279,18 @@ impl ExternalAuth {
 #[derive(Debug)]
 struct Signin {
     template: Template,
+    /// Name of the parameter that says where to return.
+    parameter: String,
     /// Whether the way back is already in the URL as written.
     has_return: bool,
 }
 
 impl Signin {
-    fn parse(text: &str) -> Result<Self, Invalid> {
+    fn parse(text: &str, parameter: &str) -> Result<Self, Invalid> {
         let template = parse_url(SIGNIN, text)?;
         let query = text.split_once('?').map_or("", |(_, query)| query);
-        let is_return = |pair: &str| pair.split('=').next() == Some(RETURN_PARAMETER);
-        Ok(Self { template, has_return: query.split('&').any(is_return) })
+        let is_return = |pair: &str| pair.split('=').next() == Some(parameter);
+        Ok(Self { template, parameter: parameter.to_owned(), has_return: query.split('&').any(is_return) })
     }
 
     fn location(&self, head: &RequestHead) -> String {
@@ -188,7 +299,7 @@ impl Signin {
             let back = format!("{}://{}", scheme(head), http_host(head));
             let target = utf8_percent_encode(&head.target, QUERY_VALUE_SET);
             let separator = if location.contains('?') { '&' } else { '?' };
-            location.push_str(&format!("{separator}{RETURN_PARAMETER}={back}{target}"));
+            location.push_str(&format!("{separator}{}={back}{target}", self.parameter));
         }
         location
     }
@@ -240,6 +351,31 @@ fn parse_method(text: &str) -> Result<Method, Invalid> {
     found.ok_or_else(|| Invalid::new(AUTH_METHOD, text, expected))
 }
 
+fn parse_parameter(text: &str) -> Result<&str, Invalid> {
+    let is_name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    if is_name { Ok(text) } else { Err(Invalid::new(SIGNIN_PARAMETER, text, "letters, digits, -, _ and .")) }
+}
+
+fn parse_redirect(text: &str) -> Result<Template, Invalid> {
+    Template::parse(text, URL).map_err(|expected| Invalid::new(REQUEST_REDIRECT, text, expected))
+}
+
+/// The entries of a ConfigMap as headers: bytes that are checked, never text that is pasted (CVE-2025-15566).
+fn read_headers(name: &str, lookup: &dyn Lookup) -> Result<Vec<(HeaderName, HeaderValue)>, Invalid> {
+    let invalid = |expected: String| Invalid::new(SET_HEADERS, name, expected);
+    let data = lookup
+        .config_map(name)
+        .ok_or_else(|| invalid("the name of a ConfigMap in the namespace of the Ingress".to_owned()))?;
+    let read = |(name, value): (&String, &String)| {
+        let header = header_name(name).ok_or_else(|| format!("a ConfigMap of header names, not {name:?}"))?;
+        let value = HeaderValue::from_str(value.trim()).ok().filter(|_| !value.contains('$'));
+        let value =
+            value.ok_or_else(|| format!("plain text without variables on one line for header {name:?}"))?;
+        Ok((header, value))
+    };
+    data.iter().map(read).collect::<Result<_, String>>().map_err(invalid)
+}
+
 fn parse_header_names(text: &str) -> Result<Vec<HeaderName>, Invalid> {
     let expected = "a comma list of header names that frame no message, such as X-User,X-Groups";
     header_names(text).ok_or_else(|| Invalid::new(RESPONSE_HEADERS, text, expected))
@@ -248,7 +384,9 @@ fn parse_header_names(text: &str) -> Result<Vec<HeaderName>, Invalid> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{compile, filter, head, location, prefix, reply, route, scope};
+    use crate::fixtures::{
+        Objects, compile, compile_with, filter, head, location, prefix, reply, route, scope,
+    };
 
     const URL_PAIR: (&str, &str) = (AUTH_URL, "http://auth.example/check");
 
@@ -325,6 +463,59 @@ mod tests {
     }
 
     #[test]
+    fn cookies_of_the_answer_reach_the_client_with_errors_only_if_asked() {
+        for (always, expected) in [("false", [1, 0]), ("true", [1, 1])] {
+            let draft = compile(&Family, &[URL_PAIR, (ALWAYS_COOKIE, always)]).expect("valid");
+            let route = route(prefix("/"));
+            let counts = [StatusCode::OK, StatusCode::NOT_FOUND].map(|status| {
+                let mut scope = scope(&route);
+                filter(&draft).on_answer(
+                    &answer(Some(200), &[("set-cookie", "a=1")]),
+                    &mut head("/"),
+                    &mut scope,
+                );
+                let mut headers = HeaderMap::new();
+                for edit in scope.response_edits {
+                    edit.apply(&mut headers, status);
+                }
+                headers.len()
+            });
+            assert_eq!(counts, expected, "{always}");
+        }
+    }
+
+    #[test]
+    fn the_settings_ask_for_all_routes_that_do_not_opt_out() {
+        let mut objects = Objects::default();
+        objects.settings.insert("global-auth-url".to_owned(), "http://global.example/".to_owned());
+        let count = |pairs: &[(&str, &str)]| {
+            compile_with(&Family, pairs, &objects).expect("valid").route.filters.len()
+        };
+        assert_eq!(count(&[]), 1);
+        assert_eq!(count(&[(GLOBAL, "false")]), 0);
+        assert_eq!(count(&[(GLOBAL, "false"), URL_PAIR]), 1);
+        assert!(compile_with(&Family, &[(GLOBAL, "no")], &objects).is_err(), "closes");
+    }
+
+    #[test]
+    fn headers_of_a_config_map_are_told_and_bad_ones_refused() {
+        let mut objects = Objects::default();
+        let map = |value: &str| std::collections::BTreeMap::from([("X-Token".to_owned(), value.to_owned())]);
+        objects.config_maps.insert("good".to_owned(), map("t"));
+        objects.config_maps.insert("split".to_owned(), map("t\r\nX-Admin: 1"));
+        objects.config_maps.insert("variable".to_owned(), map("$http_cookie"));
+        let draft = compile_with(&Family, &[URL_PAIR, (SET_HEADERS, "good")], &objects).expect("valid");
+        let route = route(prefix("/"));
+        let Verdict::Ask(question) = filter(&draft).on_request(&mut head("/"), &mut scope(&route)) else {
+            panic!("asks")
+        };
+        assert_eq!(question.headers.get("x-token"), Some(&HeaderValue::from_static("t")));
+        for name in ["split", "variable", "missing"] {
+            assert!(compile_with(&Family, &[URL_PAIR, (SET_HEADERS, name)], &objects).is_err(), "{name}");
+        }
+    }
+
+    #[test]
     fn rules_for_challenges_are_not_asked_about() {
         let route = route(prefix("/.well-known/acme-challenge/token"));
         let draft = compile(&Family, &[URL_PAIR]).expect("valid");
@@ -345,6 +536,9 @@ mod tests {
             (AUTH_METHOD, "CONNECT"),
             (RESPONSE_HEADERS, "X-User,Transfer-Encoding"),
             (SIGNIN, "javascript:alert"),
+            (SIGNIN_PARAMETER, "a&b"),
+            (REQUEST_REDIRECT, "a;b"),
+            (ALWAYS_COOKIE, "yes"),
         ] {
             let invalid = compile(&Family, &[(key, value)]).expect_err(value);
             assert_eq!(invalid.key, key);

@@ -99,6 +99,7 @@ mod tests {
         Objects {
             config_maps: BTreeMap::from([("h".to_owned(), data)]),
             settings: BTreeMap::from([(ALLOWED.to_owned(), allowed.to_owned())]),
+            ..Objects::default()
         }
     }
 

@@ -37,7 +37,7 @@ impl Annotation for Family {
 }
 
 /// nginx's sizes: `1024`, `8k`, `8M`, `1g`.
-fn parse_size(text: &str) -> Option<u64> {
+pub(super) fn parse_size(text: &str) -> Option<u64> {
     let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
     let shift = match text.get(digits.len()..)? {
         "" => 0,

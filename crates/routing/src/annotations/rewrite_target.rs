@@ -1,10 +1,10 @@
-//! `rewrite-target`, `use-regex`: another target for the upstream, and paths as regular expressions.
+//! `rewrite-target`, `use-regex`, `x-forwarded-prefix`: another target for the upstream, and paths as regular expressions.
 
 use std::sync::Arc;
 
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode};
 
-use crate::alphabet::REWRITE;
+use crate::alphabet::{REWRITE, URL};
 use crate::annotation::{Annotation, Invalid, Key, KeyScope, Lookup, OnInvalid, Risk, Values};
 use crate::draft::Draft;
 use crate::filter::{Filter, Scope, Verdict};
@@ -14,6 +14,9 @@ use crate::template::Template;
 
 const REWRITE_TARGET: &str = "rewrite-target";
 const USE_REGEX: &str = "use-regex";
+const PREFIX: &str = "x-forwarded-prefix";
+/// Its header; what a client says of it is never passed on together with a rewrite.
+const X_FORWARDED_PREFIX: HeaderName = HeaderName::from_static(PREFIX);
 
 /// The family.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ impl Annotation for Family {
                 example: "true",
                 on_invalid: OnInvalid::UseDefault,
             },
+            PREFIX_KEY,
         ]
     }
 
@@ -51,13 +55,33 @@ impl Annotation for Family {
         _lookup: &dyn Lookup,
     ) -> Result<(), Invalid> {
         let use_regex = values.take_bool(USE_REGEX);
+        let prefix = values.take(PREFIX).map(parse_prefix).transpose();
         let target = values.take(REWRITE_TARGET).map(Rewrite::parse).transpose();
-        draft.host.regex_mode |= matches!(use_regex, Ok(Some(true))) || matches!(target, Ok(Some(_)));
-        if let Some(rewrite) = target? {
+        draft.host.regex_mode |= matches!(use_regex, Ok(Some(true)));
+        if let Some(mut rewrite) = target? {
+            draft.host.rewrite_target = Some(rewrite.text.clone());
+            rewrite.prefix = prefix.as_ref().ok().cloned().flatten();
             draft.route.filters.push(Arc::new(rewrite));
         }
+        prefix?;
         use_regex.map(|_| ())
     }
+}
+
+const PREFIX_KEY: Key = Key::route(
+    PREFIX,
+    "",
+    Risk::Medium,
+    "Sent upstream as header X-Forwarded-Prefix, with $1 to $9 for the groups of the path; only together with \
+     rewrite-target.",
+    "/app",
+);
+
+fn parse_prefix(text: &str) -> Result<Template, Invalid> {
+    if !text.starts_with(['/', '$']) {
+        return Err(Invalid::new(PREFIX, text, "a path that begins with /"));
+    }
+    Template::parse(text, URL).map_err(|expected| Invalid::new(PREFIX, text, expected))
 }
 
 /// Replaces the target of requests.
@@ -66,6 +90,8 @@ struct Rewrite {
     /// As written: a path equal to it is not rewritten.
     text: String,
     template: Template,
+    /// `X-Forwarded-Prefix`.
+    prefix: Option<Template>,
 }
 
 impl Rewrite {
@@ -77,7 +103,7 @@ impl Rewrite {
             ));
         }
         let template = Template::parse(text, REWRITE).map_err(invalid)?;
-        Ok(Self { text: text.to_owned(), template })
+        Ok(Self { text: text.to_owned(), template, prefix: None })
     }
 }
 
@@ -91,6 +117,12 @@ impl Filter for Rewrite {
             return Verdict::Continue;
         }
         let Some(captures) = captures(&scope.route.path, &head.path) else { return Verdict::Continue };
+        if let Some(prefix) = &self.prefix {
+            head.headers.remove(X_FORWARDED_PREFIX);
+            if let Ok(prefix) = HeaderValue::try_from(prefix.expand(head, &captures)) {
+                head.headers.insert(X_FORWARDED_PREFIX, prefix);
+            }
+        }
         let mut target = self.template.expand(head, &captures);
         if let Some(query) = head.query().filter(|query| !query.is_empty()) {
             target.push(if target.contains('?') { '&' } else { '?' });
@@ -142,7 +174,7 @@ mod tests {
 
     fn verdict(path: &str, target: &str, request: &str) -> (RequestHead, Verdict) {
         let draft = compile(&Family, &[(REWRITE_TARGET, target)]).expect("valid");
-        assert!(draft.host.regex_mode);
+        assert_eq!(draft.host.rewrite_target.as_deref(), Some(target));
         let (route, mut head) = (route(regex(path)), head(request));
         let verdict = filter(&draft).on_request(&mut head, &mut scope(&route));
         (head, verdict)
@@ -173,6 +205,17 @@ mod tests {
     fn a_target_equal_to_the_path_and_an_unmatched_path_stay() {
         assert_eq!(rewritten("/app", "/app", "/app/x"), "/app/x");
         assert_eq!(rewritten("/app/(.*)", "/$1", "/app"), "/app");
+    }
+
+    #[test]
+    fn the_prefix_that_went_is_told_and_a_clients_word_for_it_is_not_taken() {
+        let pairs = [(REWRITE_TARGET, "/$2"), (PREFIX, "/$1")];
+        let draft = compile(&Family, &pairs).expect("valid");
+        let (route, mut head) = (route(regex("/(app)/(.*)")), head("/app/x"));
+        head.headers.insert(X_FORWARDED_PREFIX, HeaderValue::from_static("/evil"));
+        filter(&draft).on_request(&mut head, &mut scope(&route));
+        assert_eq!(head.headers.get(X_FORWARDED_PREFIX), Some(&HeaderValue::from_static("/app")));
+        assert!(compile(&Family, &[(PREFIX, "app")]).is_err());
     }
 
     #[test]

@@ -1,19 +1,21 @@
-//! `ssl-redirect`, `force-ssl-redirect`: plain http becomes https.
+//! `ssl-redirect`, `force-ssl-redirect` and their companions: plain http becomes https.
 
 use std::sync::Arc;
 
-use http::StatusCode;
-
+use crate::alphabet::items;
 use crate::annotation::{Annotation, Invalid, Key, KeyScope, Lookup, OnInvalid, Risk, Values, parse_bool};
-use crate::draft::{Draft, SslRedirect};
+use crate::annotations::other_names::redirect_status;
+use crate::draft::{Draft, RedirectPort, RedirectStyle, SslRedirect, TrailingSlash};
 use crate::filter::{Filter, Scope, Verdict};
 use crate::head::{Reply, RequestHead};
 
 const SSL_REDIRECT: &str = "ssl-redirect";
 const FORCE: &str = "force-ssl-redirect";
 
-/// Rules below this path are not redirected (ingress-nginx's `no-tls-redirect-locations`).
-const NOT_REDIRECTED: &str = "/.well-known/acme-challenge";
+const PRESERVE: &str = "preserve-trailing-slash";
+const USE_PORT: &str = "use-port-in-redirects";
+/// The setting with the paths whose rules are not redirected.
+const EXEMPT: &str = "no-tls-redirect-locations";
 
 /// The family.
 #[derive(Debug)]
@@ -40,6 +42,8 @@ impl Annotation for Family {
                 example: "true",
                 on_invalid: OnInvalid::UseDefault,
             },
+            PRESERVE_KEY,
+            USE_PORT_KEY,
         ]
     }
 
@@ -57,23 +61,55 @@ impl Annotation for Family {
             (_, Ok(Some(false))) => SslRedirect::Never,
             (Ok(Some(false) | None) | Err(_), Ok(Some(true) | None) | Err(_)) => SslRedirect::WithTls,
         };
-        with_tls.and(force).map(|_| ())
+        let style = &mut draft.route.redirect_style;
+        style.status = redirect_status(lookup);
+        if let Some(exempt) = lookup.setting(EXEMPT) {
+            style.exempt = items(&exempt).map(str::to_owned).collect();
+        }
+        let preserve = values.take_bool_or_setting(PRESERVE, lookup);
+        if matches!(preserve, Ok(Some(true))) {
+            style.trailing_slash = TrailingSlash::Keep;
+        }
+        let port = values.take_bool_or_setting(USE_PORT, lookup);
+        if matches!(port, Ok(Some(true))) {
+            style.port = RedirectPort::Always;
+        }
+        with_tls.and(force).and(preserve).and(port).map(|_| ())
     }
 }
+
+const PRESERVE_KEY: Key = Key::route(
+    PRESERVE,
+    "false",
+    Risk::Medium,
+    "Keeps the slash at the end in the redirect to https, which otherwise loses one.",
+    "true",
+);
+const USE_PORT_KEY: Key = Key::route(
+    USE_PORT,
+    "false",
+    Risk::Low,
+    "The redirect to https always names the port; without it, a port other than 443 only.",
+    "true",
+);
 
 /// The filter for `policy` on a host that has TLS or not; `None` if it would never redirect. It belongs
 /// before all other filters of a route.
 #[must_use]
-pub fn filter(policy: SslRedirect, has_tls: bool) -> Option<Arc<dyn Filter>> {
+pub fn filter(policy: SslRedirect, style: &RedirectStyle, has_tls: bool) -> Option<Arc<dyn Filter>> {
     match (policy, has_tls) {
-        (SslRedirect::Always, _) | (SslRedirect::WithTls, true) => Some(Arc::new(SslRedirectFilter)),
+        (SslRedirect::Always, _) | (SslRedirect::WithTls, true) => {
+            Some(Arc::new(SslRedirectFilter { style: style.clone() }))
+        }
         (SslRedirect::WithTls, false) | (SslRedirect::Never, _) => None,
     }
 }
 
-/// Answers plain http with 308.
-#[derive(Debug)]
-struct SslRedirectFilter;
+/// Answers plain http with a redirect.
+#[derive(Debug, Default)]
+struct SslRedirectFilter {
+    style: RedirectStyle,
+}
 
 impl Filter for SslRedirectFilter {
     fn name(&self) -> &'static str {
@@ -81,29 +117,51 @@ impl Filter for SslRedirectFilter {
     }
 
     fn on_request(&self, head: &mut RequestHead, scope: &mut Scope<'_>) -> Verdict {
-        if head.is_tls || scope.route.path.text().starts_with(NOT_REDIRECTED) {
+        let path = scope.route.path.text();
+        if head.is_tls || self.style.exempt.iter().any(|exempt| path.starts_with(exempt)) {
             return Verdict::Continue;
         }
-        let port = match scope.https_port {
-            443 => String::new(),
-            port => format!(":{port}"),
+        let port = match (self.style.port, scope.https_port) {
+            (RedirectPort::IfUnusual, 443) => String::new(),
+            (RedirectPort::IfUnusual | RedirectPort::Always, port) => format!(":{port}"),
         };
-        // As ingress-nginx: the last character goes if it is a slash, even one of the query.
-        let target = head.target.strip_suffix('/').unwrap_or(&head.target);
+        let target = match self.style.trailing_slash {
+            // As ingress-nginx: the last character goes if it is a slash, even one of the query.
+            TrailingSlash::Strip => head.target.strip_suffix('/').unwrap_or(&head.target),
+            TrailingSlash::Keep => &head.target,
+        };
         let location = format!("https://{}{port}{target}", head.host);
-        Verdict::Reply(Reply::redirect_to(StatusCode::PERMANENT_REDIRECT, &location))
+        Verdict::Reply(Reply::redirect_to(self.style.status, &location))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{compile, head, location, prefix, route, scope};
+    use crate::fixtures::{Objects, compile, compile_with, head, location, prefix, route, scope};
 
     fn redirected(target: &str, https_port: u16, path: &str) -> Option<(u16, String)> {
         let route = route(prefix(path));
-        let mut scope = Scope { https_port, ..scope(&route) };
-        location(SslRedirectFilter.on_request(&mut head(target), &mut scope))
+        let mut scope = Scope::new(&route, https_port);
+        location(SslRedirectFilter::default().on_request(&mut head(target), &mut scope))
+    }
+
+    #[test]
+    fn slash_port_status_and_exempt_paths_can_be_said() {
+        let mut objects = Objects::default();
+        objects.settings.insert("http-redirect-code".to_owned(), "301".to_owned());
+        objects.settings.insert(EXEMPT.to_owned(), "/open, /free".to_owned());
+        let pairs = [(PRESERVE, "true"), (USE_PORT, "true")];
+        let draft = compile_with(&Family, &pairs, &objects).expect("valid");
+        let filter = filter(SslRedirect::Always, &draft.route.redirect_style, false).expect("redirects");
+        let at = |path| {
+            let route = route(prefix(path));
+            location(filter.on_request(&mut head("/a/"), &mut scope(&route)))
+        };
+        assert_eq!(at("/"), Some((301, "https://example.com:443/a/".to_owned())));
+        assert_eq!(at("/free/x"), None);
+        assert!(at("/.well-known/acme-challenge").is_some(), "the setting replaces the default");
+        assert!(compile(&Family, &[(PRESERVE, "yes")]).is_err());
     }
 
     #[test]
@@ -126,7 +184,10 @@ mod tests {
         let route = route(prefix("/"));
         let mut request = head("/");
         request.is_tls = true;
-        assert!(matches!(SslRedirectFilter.on_request(&mut request, &mut scope(&route)), Verdict::Continue));
+        assert!(matches!(
+            SslRedirectFilter::default().on_request(&mut request, &mut scope(&route)),
+            Verdict::Continue
+        ));
     }
 
     #[test]
@@ -136,9 +197,10 @@ mod tests {
         assert_eq!(policy(&[(SSL_REDIRECT, "false")]), Ok(SslRedirect::Never));
         assert_eq!(policy(&[(SSL_REDIRECT, "false"), (FORCE, "true")]), Ok(SslRedirect::Always));
         assert!(policy(&[(SSL_REDIRECT, "yes")]).is_err());
-        assert!(filter(SslRedirect::Always, false).is_some());
-        assert!(filter(SslRedirect::WithTls, true).is_some());
-        assert!(filter(SslRedirect::WithTls, false).is_none());
-        assert!(filter(SslRedirect::Never, true).is_none());
+        let style = RedirectStyle::default();
+        assert!(filter(SslRedirect::Always, &style, false).is_some());
+        assert!(filter(SslRedirect::WithTls, &style, true).is_some());
+        assert!(filter(SslRedirect::WithTls, &style, false).is_none());
+        assert!(filter(SslRedirect::Never, &style, true).is_none());
     }
 }

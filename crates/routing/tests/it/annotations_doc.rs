@@ -3,8 +3,8 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use jamul_routing::annotation::{Key, KeyScope, OnInvalid, Risk};
-use jamul_routing::annotations::keys;
+use jamul_routing::annotation::{Key, KeyScope, OnInvalid, Risk, Support};
+use jamul_routing::annotations::supported;
 
 /// Set, the page is written instead of compared.
 const BLESS: &str = "JAMUL_BLESS";
@@ -24,15 +24,19 @@ fn golden_page_about_annotations_is_fresh() {
 }
 
 fn render() -> String {
-    let mut sorted: Vec<&Key> = keys().collect();
-    sorted.sort_by_key(|key| key.name);
+    let mut sorted: Vec<(&Key, Support)> = supported().collect();
+    sorted.sort_by_key(|(key, _)| key.name);
     let mut page = HEADER.to_owned();
-    for key in sorted {
+    for (key, support) in sorted {
+        let support = level(support);
         let (default, example) = (code(key.default), code(key.example));
         let (scope, risk, outcome) = (scope(key.scope), risk(key.risk), outcome(key.on_invalid));
         let (name, summary) = (key.name, cell(key.summary));
-        writeln!(page, "| `{name}` | {default} | {scope} | {risk} | {summary} | {example} | {outcome} |")
-            .expect("a String takes all text");
+        writeln!(
+            page,
+            "| `{name}` | {support} | {default} | {scope} | {risk} | {summary} | {example} | {outcome} |"
+        )
+        .expect("a String takes all text");
     }
     page
 }
@@ -43,16 +47,18 @@ const HEADER: &str = "\
 <!-- Made from the registry in crates/routing/src/annotations.rs; edit the keys there. -->
 
 Names stand behind the prefix `nginx.ingress.kubernetes.io/`. An empty value counts as not set. A key that is
-not in this table is reported and does nothing, except that `auth-type`, `auth-secret` and `auth-tls-secret`,
-which are not supported, close the paths of the Ingress.
+not in this table is reported and does nothing, except that `auth-tls-secret`, which is not supported, closes the paths
+of the Ingress.
 
 **Scope**: `route` is the paths of the Ingress that carries the annotation, `host` is all paths of its hosts.
-**Risk** is ingress-nginx's own rating. **If invalid**: `default` keeps the default and warns; `closed`
-answers 503 on all paths of the Ingress until the value is mended, because a security setting must not be
+**Risk** is ingress-nginx's own rating. **Support**: `no effect` is taken and changes nothing, because nothing is
+lost by it; `refused` is reported as an error.
+
+**If invalid**: `default` keeps the default and warns; `left out` takes nothing in its place; `closed` answers 503 on all paths of the Ingress until the value is mended, because a security setting must not be
 lost.
 
-| Key | Default | Scope | Risk | Summary | Example | If invalid |
-|---|---|---|---|---|---|---|
+| Key | Support | Default | Scope | Risk | Summary | Example | If invalid |
+|---|---|---|---|---|---|---|---|
 ";
 
 fn code(text: &str) -> String {
@@ -61,6 +67,14 @@ fn code(text: &str) -> String {
 
 fn cell(text: &str) -> String {
     text.replace('|', "\\|")
+}
+
+fn level(support: Support) -> &'static str {
+    match support {
+        Support::Honoured => "honoured",
+        Support::WithoutEffect => "no effect",
+        Support::Refused => "refused",
+    }
 }
 
 fn scope(scope: KeyScope) -> &'static str {
@@ -82,6 +96,7 @@ fn risk(risk: Risk) -> &'static str {
 fn outcome(on_invalid: OnInvalid) -> &'static str {
     match on_invalid {
         OnInvalid::UseDefault => "default",
+        OnInvalid::LeaveOut => "left out",
         OnInvalid::Close => "closed",
     }
 }

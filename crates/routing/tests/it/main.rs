@@ -1,3 +1,4 @@
 //! Tests of what the room shows to others.
 
 mod annotations_doc;
+mod every_annotation;
