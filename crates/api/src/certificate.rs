@@ -1,5 +1,8 @@
 //! `Certificate` of `cert-manager.io/v1`.
 
+mod constraints;
+mod outputs;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -10,6 +13,9 @@ use crate::core::{NamespaceResourceScope, ObjectMeta, Time};
 use crate::issuer::IssuerRef;
 use crate::object::resource;
 use crate::schema;
+
+pub use constraints::{NameConstraintItem, NameConstraints, OtherName};
+pub use outputs::{AdditionalOutputFormat, CertificateKeystores, JksKeystore, Pkcs12Keystore};
 
 /// A certificate that a user wants to have in a Secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -49,6 +55,12 @@ pub struct CertificateSpec {
     /// E-mail addresses.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub email_addresses: Vec<String>,
+    /// Names of other kinds, by their OID.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub other_names: Vec<OtherName>,
+    /// The whole subject as text (RFC 4514), instead of `commonName` and `subject`.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub literal_subject: String,
     /// Attributes of the subject besides the common name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<X509Subject>,
@@ -61,6 +73,25 @@ pub struct CertificateSpec {
     /// The same in percent of the lifetime.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub renew_before_percentage: Option<i32>,
+    /// Whether and when it is renewed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renewal: Option<CertificateRenewal>,
+    /// Keystores to write into the Secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keystores: Option<CertificateKeystores>,
+    /// Further forms of key and chain to write into the Secret.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub additional_output_formats: Vec<AdditionalOutputFormat>,
+    /// Limits for what a CA signs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name_constraints: Option<NameConstraints>,
+    /// How the request is signed; default by the size of the key.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("enum" = [
+        "SHA256WithRSA", "SHA384WithRSA", "SHA512WithRSA",
+        "ECDSAWithSHA256", "ECDSAWithSHA384", "ECDSAWithSHA512", "PureEd25519"
+    ]))]
+    pub signature_algorithm: String,
     /// Labels and annotations for the Secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_template: Option<SecretTemplate>,
@@ -80,6 +111,19 @@ pub struct CertificateSpec {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub revision_history_limit: Option<i32>,
     /// Fields of newer versions or not interpreted yet, kept as they are.
+    #[serde(flatten)]
+    pub other: BTreeMap<String, serde_json::Value>,
+}
+
+/// `spec.renewal`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct CertificateRenewal {
+    /// `RenewBefore` (default), or `Disabled`: time alone never renews it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("enum" = ["RenewBefore", "Disabled"]))]
+    pub policy: String,
+    /// Fields not interpreted, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
 }

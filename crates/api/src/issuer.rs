@@ -174,6 +174,12 @@ pub struct CaIssuer {
     /// CRL URLs for issued certificates.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub crl_distribution_points: Vec<String>,
+    /// OCSP responders for issued certificates.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ocsp_servers: Vec<String>,
+    /// Where issued certificates say that the CA's certificate is.
+    #[serde(rename = "issuingCertificateURLs", skip_serializing_if = "Vec::is_empty")]
+    pub issuing_certificate_urls: Vec<String>,
 }
 
 /// `spec.selfSigned`.

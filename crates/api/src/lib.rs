@@ -22,3 +22,4 @@ pub use condition::Condition;
 pub use issuer::{ClusterIssuer, Issuer};
 pub use object::{Object, ObjectKey};
 pub use request::CertificateRequest;
+pub use secret_key::SecretKeySelector;

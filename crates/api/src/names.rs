@@ -42,6 +42,16 @@ pub const FAO_LABEL: &str = "controller.cert-manager.io/fao";
 /// Label on the Secret that holds the key of an issuance under way.
 pub const NEXT_PRIVATE_KEY_LABEL: &str = "cert-manager.io/next-private-key";
 
+/// Ours, on a Certificate or an Ingress: issuers to ask when the first refuses or does not answer, as
+/// `name,ClusterIssuer/name`.
+pub const FALLBACK_ISSUERS: &str = "jamul.dev/fallback-issuers";
+/// Ours, on a Secret: what was written for the options of its Certificate.
+pub const MANAGED: &str = "jamul.dev/managed";
+/// Ours, on a Secret: a hash of what its keystores were made from.
+pub const KEYSTORES: &str = "jamul.dev/keystores";
+/// On a Certificate: serve a certificate of our own until the issuer answers.
+pub const TEMPORARY_CERTIFICATE: &str = "cert-manager.io/issue-temporary-certificate";
+
 /// Data key of a certificate chain in a `kubernetes.io/tls` Secret.
 pub const TLS_CRT: &str = "tls.crt";
 /// Data key of a private key in a `kubernetes.io/tls` Secret.

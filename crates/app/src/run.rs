@@ -10,6 +10,7 @@ use anyhow::{Context as _, anyhow, bail};
 use jamul_api::core::Secret;
 use jamul_api::{ObjectKey, names};
 use jamul_controllers::{Context, Live, Settings};
+use jamul_issuance::SecretOwner;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_pki::{Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, San, Serial, Subject, Usage};
@@ -242,6 +243,7 @@ impl Server {
             translate,
             shim: options.shim,
             backoff: Backoff::default(),
+            secret_owner: SecretOwner::default(),
             cluster_resource_namespace,
         };
         let transports = Arc::new(HyperTransports::new(trusted)?);

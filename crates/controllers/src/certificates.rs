@@ -1,10 +1,12 @@
 //! Certificates: performs what `issuance::plan` decides.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jamul_api::core::Secret;
 use jamul_api::{Certificate, CertificateRequest, Object, ObjectKey, names};
-use jamul_issuance::plan::{Inputs, PlanError, Step, plan};
+use jamul_issuance::outputs::{self, Passwords};
+use jamul_issuance::plan::{Inputs, PlanError, Step, plan, request_name};
 use jamul_issuance::secret::{next_key, next_key_name};
 use jiff::{SignedDuration, Timestamp};
 
@@ -54,6 +56,8 @@ async fn reconcile(context: &Context, by_secret: &Index, key: ObjectKey) -> Resu
         next_key: next_key.as_deref(),
         requests: &requests,
         is_secret_owner,
+        passwords: &passwords(context, &certificate).await?,
+        owner: context.settings.secret_owner,
         backoff: context.settings.backoff,
         now: context.now(),
     })?;
@@ -63,6 +67,20 @@ async fn reconcile(context: &Context, by_secret: &Index, key: ObjectKey) -> Resu
     // The Certificate that may write the Secret could go away.
     let again = (!is_secret_owner).then(|| context.now().checked_add(RIVAL_WAIT).ok()).flatten();
     Ok(plan.wake.into_iter().chain(again).min())
+}
+
+/// The passwords of a Certificate's keystores.
+async fn passwords(context: &Context, certificate: &Certificate) -> Result<Passwords, Retry> {
+    let namespace = certificate.key().namespace;
+    let mut secrets = BTreeMap::new();
+    for name in outputs::password_secrets(&certificate.spec) {
+        let secret = context.store.fetch::<Secret>(&ObjectKey::new(namespace.clone(), name.clone())).await?;
+        secrets.extend(secret.map(|secret| (name, secret)));
+    }
+    Ok(outputs::passwords(&certificate.spec, |selector| {
+        let value = secrets.get(&selector.name)?.data.as_ref()?.get(outputs::key_of(selector))?;
+        String::from_utf8(value.0.clone()).ok()
+    }))
 }
 
 async fn perform(context: &Context, certificate: &Certificate, step: Step) -> Result<(), Retry> {
@@ -96,7 +114,7 @@ fn requests(context: &Context, certificate: &Certificate) -> Vec<Arc<Certificate
     let revision = certificate.status.as_ref().and_then(|status| status.revision).unwrap_or(0);
     let key = certificate.key();
     let request = |revision: i64| {
-        let key = ObjectKey::new(key.namespace.clone(), format!("{}-{revision}", key.name));
+        let key = ObjectKey::new(key.namespace.clone(), request_name(certificate, revision));
         context.store.get::<CertificateRequest>(&key).filter(|request| request.is_controlled_by(certificate))
     };
     let mut requests: Vec<_> = request(revision + 1).into_iter().collect();

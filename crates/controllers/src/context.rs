@@ -7,9 +7,9 @@ use arc_swap::ArcSwap;
 use jamul_acme::Transport;
 use jamul_api::issuer::IssuerRef;
 use jamul_api::{Object, ObjectKey};
-use jamul_issuance::Note;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
+use jamul_issuance::{Note, SecretOwner};
 use jamul_routing::{Diagnostic, Snapshot};
 use jamul_store::{Announcement, EventType, Store};
 use jamul_translate::Finding;
@@ -50,6 +50,8 @@ pub struct Settings {
     pub shim: ShimSettings,
     /// Between failed issuances.
     pub backoff: Backoff,
+    /// Who the Secrets of Certificates belong to.
+    pub secret_owner: SecretOwner,
     /// Where ClusterIssuers look for Secrets.
     pub cluster_resource_namespace: String,
 }

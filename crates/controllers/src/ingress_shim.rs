@@ -59,12 +59,12 @@ async fn reconcile(
 
 async fn apply(context: &Context, ingress: &Ingress, wanted: Certificate) -> Result<(), Retry> {
     let name = wanted.key().name;
-    let (reason, verb) = match context.store.get::<Certificate>(&wanted.key()) {
-        None => ("CreateCertificate", "created"),
+    let (wanted, reason, verb) = match context.store.get::<Certificate>(&wanted.key()) {
+        None => (wanted, "CreateCertificate", "created"),
         Some(existing) if !existing.is_controlled_by(ingress) || !shim::needs_update(&existing, &wanted) => {
             return Ok(());
         }
-        Some(_) => ("UpdateCertificate", "updated"),
+        Some(existing) => (shim::merged(&existing, &wanted), "UpdateCertificate", "updated"),
     };
     context.store.apply(wanted).await?;
     context.announce(ingress, &Note::normal(reason, format!("Successfully {verb} Certificate {name:?}")));

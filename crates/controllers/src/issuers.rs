@@ -82,7 +82,7 @@ async fn reconcile<K: AnyIssuer>(context: &Context, key: ObjectKey) -> Result<Op
         Ok(IssuerKind::Ca) => {
             let name = object.spec().ca.as_ref().map(|ca| ca.secret_name.clone()).unwrap_or_default();
             let secret = context.store.fetch::<Secret>(&ObjectKey::new(namespace, name.clone())).await?;
-            match ca::key_pair(&name, secret.as_deref()) {
+            match ca::verify(&name, secret.as_deref(), context.now()) {
                 Ok(_) => (Note::normal("KeyPairVerified", "Signing CA verified"), true, None, None),
                 Err(note) => (note, false, None, None),
             }

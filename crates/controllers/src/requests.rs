@@ -129,20 +129,15 @@ async fn sign(
                 Some(name) => secret(namespace, name).await?,
                 None => None,
             };
-            self_signed::sign(request, key.as_deref(), context.now())
+            let issuer = spec.self_signed.clone().unwrap_or_default();
+            self_signed::sign(request, &issuer, key.as_deref(), context.now())
         }
         IssuerKind::Ca => {
             let ca = spec.ca.clone().unwrap_or_default();
             let key_pair =
                 secret(context.issuer_namespace(&request.spec.issuer_ref, &namespace), &ca.secret_name)
                     .await?;
-            ca::sign(
-                request,
-                &ca.secret_name,
-                key_pair.as_deref(),
-                &ca.crl_distribution_points,
-                context.now(),
-            )
+            ca::sign(request, &ca, key_pair.as_deref(), context.now())
         }
         IssuerKind::Acme => {
             let issuer = spec.acme.clone().unwrap_or_default();

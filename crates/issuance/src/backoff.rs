@@ -4,7 +4,7 @@ use jamul_api::Object;
 use jamul_api::certificate::Certificate;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::fnv;
+use crate::{fallback, fnv};
 
 /// How long to wait after failures: `min`, doubled with each further one, at most `max`; and up to a tenth more,
 /// so that Certificates that failed together do not come back together.
@@ -34,6 +34,8 @@ impl Backoff {
     /// When a Certificate whose last issuance failed may be tried again; `None` if none failed, or a time that
     /// cannot be.
     ///
+    /// While there are issuers that were not asked in this round, that is at once.
+    ///
     /// The same Certificate always gets the same answer: what it adds to the wait follows from its name and the
     /// number of attempts.
     #[must_use]
@@ -43,6 +45,14 @@ impl Backoff {
         self.until(certificate, failed, status.failed_issuance_attempts.unwrap_or(1))
     }
 
+    /// While a certificate is still good, no more than a quarter of what is left of it is waited, so that one of few
+    /// days is not lost to a wait of 32 h after its CA came back; `min` all the same.
+    fn urgent(&self, certificate: &Certificate, failed: Timestamp, wait: SignedDuration) -> SignedDuration {
+        let ends = certificate.status.as_ref().and_then(|status| status.not_after.as_ref());
+        let left = ends.map(|ends| ends.0.duration_since(failed)).filter(SignedDuration::is_positive);
+        left.map_or(wait, |left| wait.min((left / 4).max(self.min)))
+    }
+
     /// The same for a failure that is not in the status yet.
     pub(crate) fn until(
         &self,
@@ -50,7 +60,8 @@ impl Backoff {
         failed: Timestamp,
         attempts: i32,
     ) -> Option<Timestamp> {
-        let wait = self.after(attempts);
+        let Some(rounds) = fallback::rounds(certificate, attempts) else { return Some(failed) };
+        let wait = self.urgent(certificate, failed, self.after(rounds));
         let spread = fnv::fraction(&format!("{} {attempts}", certificate.key()));
         let until = failed.checked_add(wait + wait.mul_f64(spread / 10.0)).ok()?;
         Timestamp::from_second(until.as_second()).ok()

@@ -2,14 +2,19 @@
 
 use std::net::IpAddr;
 
-use jamul_api::certificate::{Certificate, CertificateSpec};
-use jamul_pki::{KeyAlgorithm, KeyEncoding, PrivateKey, RequestTemplate, San, Subject, Usage};
+use jamul_api::certificate::{Certificate, CertificateSpec, NameConstraintItem, NameConstraints};
+use jamul_pki::{
+    Criticality, KeyAlgorithm, KeyEncoding, LiteralName, PrivateKey, RawExtension, RequestTemplate, San,
+    SignatureAlgorithm, Subject, Subtrees, Usage,
+};
+
+const SIZE: &str = "spec.privateKey.size";
 
 /// The key algorithm that the spec asks for.
 ///
 /// # Errors
-/// Field, value and what was expected.
-pub fn algorithm(spec: &CertificateSpec) -> Result<KeyAlgorithm, String> {
+/// The field; and the value with what was expected.
+pub fn algorithm(spec: &CertificateSpec) -> Result<KeyAlgorithm, (&'static str, String)> {
     let (name, size) = match &spec.private_key {
         Some(options) => (options.algorithm.as_str(), options.size),
         None => ("", None),
@@ -23,11 +28,20 @@ pub fn algorithm(spec: &CertificateSpec) -> Result<KeyAlgorithm, String> {
         ("ECDSA", 384) => Ok(KeyAlgorithm::EcdsaP384),
         ("ECDSA", 521) => Ok(KeyAlgorithm::EcdsaP521),
         ("Ed25519", _) => Ok(KeyAlgorithm::Ed25519),
-        ("" | "RSA", size) => {
-            Err(format!("spec.privateKey.size is {size}; expected 2048, 3072, 4096 or 8192 for RSA"))
+        ("" | "RSA", bits @ 2049..8192) => {
+            let message = "such RSA keys cannot be generated here; expected 2048, 3072, 4096 or 8192";
+            Err((SIZE, format!("Invalid value: {bits}: {message}")))
         }
-        ("ECDSA", size) => Err(format!("spec.privateKey.size is {size}; expected 256, 384 or 521 for ECDSA")),
-        (name, _) => Err(format!("spec.privateKey.algorithm is {name:?}; expected RSA, ECDSA or Ed25519")),
+        ("" | "RSA", size) => {
+            Err((SIZE, format!("Invalid value: {size}: must be between 2048 and 8192 for rsa keyAlgorithm")))
+        }
+        ("ECDSA", size) => {
+            Err((SIZE, format!("Unsupported value: {size}: supported values: \"256\", \"384\", \"521\"")))
+        }
+        (name, _) => Err((
+            "spec.privateKey.algorithm",
+            format!("Unsupported value: {name:?}: supported values: \"RSA\", \"ECDSA\", \"Ed25519\""),
+        )),
     }
 }
 
@@ -82,12 +96,22 @@ pub fn sans(spec: &CertificateSpec) -> Result<Vec<San>, String> {
     }
     sans.extend(spec.uris.iter().cloned().map(San::Uri));
     sans.extend(spec.email_addresses.iter().cloned().map(San::Email));
+    for other in &spec.other_names {
+        sans.push(San::Other { oid: other.oid.clone(), value: other.utf8_value.clone() });
+    }
     Ok(sans)
 }
 
 /// The distinguished name of the spec.
 #[must_use]
 pub fn subject(spec: &CertificateSpec) -> Subject {
+    if let Ok(Some(literal)) = literal(spec) {
+        return Subject {
+            literal: Some(literal),
+            common_name: literal_common_name(spec),
+            ..Subject::default()
+        };
+    }
     let common_name = Some(spec.common_name.clone()).filter(|name| !name.is_empty());
     let Some(subject) = spec.subject.clone() else { return Subject { common_name, ..Subject::default() } };
     Subject {
@@ -100,7 +124,71 @@ pub fn subject(spec: &CertificateSpec) -> Subject {
         street_addresses: subject.street_addresses,
         postal_codes: subject.postal_codes,
         serial_number: Some(subject.serial_number).filter(|number| !number.is_empty()),
+        literal: None,
     }
+}
+
+/// `spec.literalSubject`, if it is set.
+///
+/// # Errors
+/// The part that cannot be read.
+pub fn literal(spec: &CertificateSpec) -> Result<Option<LiteralName>, String> {
+    if spec.literal_subject.is_empty() {
+        return Ok(None);
+    }
+    LiteralName::parse(&spec.literal_subject).map(Some).map_err(|error| format!("Invalid value: {error}"))
+}
+
+/// The common name in `spec.literalSubject`.
+pub(crate) fn literal_common_name(spec: &CertificateSpec) -> Option<String> {
+    literal(spec).ok().flatten()?.common_name()
+}
+
+/// How the request is signed, if the spec says so.
+///
+/// # Errors
+/// The value and what was expected.
+pub fn signature_algorithm(
+    spec: &CertificateSpec,
+    key: KeyAlgorithm,
+) -> Result<Option<SignatureAlgorithm>, String> {
+    let name = spec.signature_algorithm.as_str();
+    if name.is_empty() {
+        return Ok(None);
+    }
+    let found = SignatureAlgorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name);
+    found.filter(|algorithm| key.signs_with(*algorithm)).map(Some).ok_or_else(|| {
+        let fitting = SignatureAlgorithm::ALL.into_iter().filter(|algorithm| key.signs_with(*algorithm));
+        let fitting: Vec<_> = fitting.map(SignatureAlgorithm::name).collect();
+        format!("Invalid value: {name:?}: a key {key} signs with {}", fitting.join(", "))
+    })
+}
+
+/// What a CA may sign, and what not.
+///
+/// # Errors
+/// The network that is none.
+pub fn name_constraints(constraints: &NameConstraints) -> Result<(Subtrees, Subtrees), String> {
+    let subtrees = |item: &Option<NameConstraintItem>| -> Result<Subtrees, String> {
+        let Some(item) = item else { return Ok(Subtrees::default()) };
+        let network = |text: &String| {
+            let (address, prefix) = text.split_once('/')?;
+            let address: IpAddr = address.parse().ok()?;
+            let longest = if address.is_ipv4() { 32 } else { 128 };
+            Some((address, prefix.parse().ok().filter(|prefix: &u8| *prefix <= longest)?))
+        };
+        let ranges = item.ip_ranges.iter().map(|text| {
+            network(text)
+                .ok_or_else(|| format!("Invalid value: {text:?}: expected a network such as 10.0.0.0/8"))
+        });
+        Ok(Subtrees {
+            dns_domains: item.dns_domains.clone(),
+            ip_ranges: ranges.collect::<Result<_, _>>()?,
+            email_addresses: item.email_addresses.clone(),
+            uri_domains: item.uri_domains.clone(),
+        })
+    };
+    Ok((subtrees(&constraints.permitted)?, subtrees(&constraints.excluded)?))
 }
 
 /// What the certificate request of a spec says.
@@ -109,13 +197,23 @@ pub fn subject(spec: &CertificateSpec) -> Subject {
 /// Field, value and what was expected.
 pub fn template(spec: &CertificateSpec) -> Result<RequestTemplate, String> {
     let sans = sans(spec)?;
-    if sans.is_empty() && spec.common_name.is_empty() {
-        let expected = "expected one of commonName, dnsNames, ipAddresses, uris, emailAddresses";
-        return Err(format!("spec has no name; {expected}"));
-    }
     let usages = usages(&spec.usages, spec.is_ca)?;
     let usages = if spec.encode_usages_in_request == Some(false) { Vec::new() } else { usages };
-    Ok(RequestTemplate { subject: subject(spec), sans, usages, is_ca: spec.is_ca })
+    let name_constraints = match &spec.name_constraints {
+        Some(constraints) => {
+            let (permitted, excluded) = name_constraints(constraints)?;
+            let criticality =
+                if constraints.critical { Criticality::Critical } else { Criticality::Ignorable };
+            let extension = RawExtension::name_constraints(criticality, &permitted, &excluded);
+            Some(extension.map_err(|error| format!("spec.nameConstraints: {error}"))?)
+        }
+        None => None,
+    };
+    let algorithm = algorithm(spec).map_err(|(field, message)| format!("{field}: {message}"))?;
+    let signature_algorithm = signature_algorithm(spec, algorithm)?;
+    literal(spec)?;
+    let subject = subject(spec);
+    Ok(RequestTemplate { subject, sans, usages, is_ca: spec.is_ca, name_constraints, signature_algorithm })
 }
 
 /// PEM of the certificate request for a Certificate, signed by `key`.
@@ -147,11 +245,12 @@ mod tests {
         assert_eq!(found("Ed25519", Some(7)), Ok(KeyAlgorithm::Ed25519));
         for (algorithm, size) in [("RSA", 1024), ("RSA", 16384), ("ECDSA", 255), ("DSA", 0), ("RSA", -1)] {
             let error = found(algorithm, Some(size)).expect_err(algorithm);
-            assert!(error.contains("spec.privateKey.") && error.contains("expected"), "{error}");
+            assert!(error.starts_with("spec.privateKey."), "{error}");
         }
     }
 
     fn algorithm_of(private_key: Option<CertificatePrivateKey>) -> Result<KeyAlgorithm, String> {
-        algorithm(&CertificateSpec { private_key, ..CertificateSpec::default() })
+        let spec = CertificateSpec { private_key, ..CertificateSpec::default() };
+        algorithm(&spec).map_err(|(field, message)| format!("{field}: {message}"))
     }
 }

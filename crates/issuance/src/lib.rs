@@ -6,19 +6,28 @@
 
 pub mod backoff;
 pub mod duration;
+pub mod fallback;
+#[cfg(test)]
+mod fleet;
 mod fnv;
 pub mod issuer;
 pub mod issuers;
 pub mod keys;
+mod managed;
 pub mod note;
 pub mod order;
+pub mod outputs;
 pub mod plan;
 pub mod policy;
 pub mod request;
 pub mod secret;
 pub mod shim;
+mod target;
+mod temporary;
 #[cfg(test)]
 mod testing;
+pub mod validate;
 
 pub use note::Note;
 pub use plan::{Backoff, Inputs, Plan, PlanError, Step, plan};
+pub use target::SecretOwner;

@@ -15,13 +15,18 @@ use std::sync::Arc;
 use jamul_api::certificate::{Certificate, CertificateStatus};
 use jamul_api::condition::{self, Condition};
 use jamul_api::core::{Secret, Time};
+use jamul_api::issuer::IssuerRef;
 use jamul_api::{CertificateRequest, Object, ObjectKey, names};
 use jamul_pki::{Csr, KeyAlgorithm, KeyError};
 use jiff::Timestamp;
 
 pub use crate::backoff::Backoff;
+use crate::fallback;
 use crate::note::Note;
+use crate::outputs::{OutputError, Passwords};
 use crate::policy::{self, Violation};
+use crate::target::{SecretOwner, Surroundings, TargetError};
+pub use issuing::request_name;
 
 /// Why an issuance fails before anybody is asked; it may begin anew as soon as the spec is another.
 const INVALID_SPEC: &str = "InvalidSpec";
@@ -39,6 +44,10 @@ pub struct Inputs<'a> {
     pub requests: &'a [Arc<CertificateRequest>],
     /// Whether this Certificate, among all that name the Secret, may write it.
     pub is_secret_owner: bool,
+    /// The passwords of its keystores.
+    pub passwords: &'a Passwords,
+    /// Who the target Secret belongs to.
+    pub owner: SecretOwner,
     /// How long to wait after failures.
     pub backoff: Backoff,
     /// Wall time.
@@ -82,6 +91,18 @@ pub enum PlanError {
     /// The key could not be written.
     #[error("cannot write a private key as PEM")]
     EncodeKey(#[source] KeyError),
+    /// A keystore could not be written.
+    #[error(transparent)]
+    Keystore(OutputError),
+}
+
+impl From<TargetError> for PlanError {
+    fn from(error: TargetError) -> Self {
+        match error {
+            TargetError::Key(error) => Self::EncodeKey(error),
+            TargetError::Output(error) => Self::Keystore(error),
+        }
+    }
 }
 
 /// Decides the next steps. Performing them and planning again converges.
@@ -93,6 +114,7 @@ pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     planner.trigger();
     if !planner.is_issuing() {
         planner.tidy();
+        planner.keep_secret()?;
     } else if inputs.is_secret_owner {
         // Somebody may have set Issuing on a Certificate that must not write the Secret: it waits.
         planner.issue()?;
@@ -140,6 +162,15 @@ impl<'a> Planner<'a> {
 
     fn request(&self, revision: i64) -> Option<&'a Arc<CertificateRequest>> {
         self.inputs.requests.iter().find(|request| revision_of(request) == Some(revision))
+    }
+
+    fn surroundings(&self) -> Surroundings<'a> {
+        Surroundings { passwords: self.inputs.passwords, owner: self.inputs.owner }
+    }
+
+    /// Whom this issuance asks.
+    fn issuer(&self) -> IssuerRef {
+        fallback::next(self.inputs.certificate, self.status.failed_issuance_attempts.unwrap_or(0))
     }
 
     fn set_condition(&mut self, mut condition: Condition) {

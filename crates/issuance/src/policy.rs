@@ -10,7 +10,7 @@ use jamul_api::{CertificateRequest, Object};
 use jamul_pki::{Certificate as X509, Csr, PrivateKey, San, Subject};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{duration, keys};
+use crate::{duration, fallback, fnv, keys};
 
 /// The first check that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +124,7 @@ fn annotations_violation(certificate: &Certificate, secret: &Secret) -> Option<V
             kind: text(names::ISSUER_KIND),
             group: text(names::ISSUER_GROUP),
         };
-        if !found.same(wanted) {
+        if !fallback::may_sign(certificate, &found) {
             let message = format!(
                 "Issuing certificate as Secret was issued by {} {:?}, spec.issuerRef names {} {:?}",
                 found.kind(),
@@ -170,7 +170,7 @@ fn request_violation(
         let message = "Secret holds another key than the last CertificateRequest";
         return Some(Violation::new("SecretMismatch", message));
     }
-    let changed = changed_fields(&certificate.spec, request, &csr);
+    let changed = changed_fields(certificate, request, &csr);
     (!changed.is_empty()).then(|| {
         Violation::new(
             "RequestChanged",
@@ -181,14 +181,19 @@ fn request_violation(
 
 /// The fields of the spec in which a request differs; order and defaulted issuer fields do not count.
 #[must_use]
-pub fn changed_fields(spec: &CertificateSpec, request: &CertificateRequest, csr: &Csr) -> Vec<&'static str> {
+pub fn changed_fields(
+    certificate: &Certificate,
+    request: &CertificateRequest,
+    csr: &Csr,
+) -> Vec<&'static str> {
+    let spec = &certificate.spec;
     let mut changed = Vec::new();
     let wanted: BTreeSet<String> = keys::sans(spec).unwrap_or_default().iter().map(san_text).collect();
     let found: BTreeSet<String> = csr.sans().iter().map(san_text).collect();
     if wanted != found {
         changed.push("spec.dnsNames");
     }
-    if sorted(csr.subject().clone()) != sorted(keys::subject(spec)) {
+    if !same_subject(csr.subject(), &keys::subject(spec)) {
         changed.push("spec.subject");
     }
     if request.spec.is_ca != spec.is_ca {
@@ -203,14 +208,25 @@ pub fn changed_fields(spec: &CertificateSpec, request: &CertificateRequest, csr:
     {
         changed.push("spec.duration");
     }
-    if !request.spec.issuer_ref.same(&spec.issuer_ref) {
+    if !fallback::may_sign(certificate, &request.spec.issuer_ref) {
         changed.push("spec.issuerRef");
     }
     changed
 }
 
+/// A literal subject is compared attribute by attribute, any other by its fields.
+fn same_subject(found: &Subject, wanted: &Subject) -> bool {
+    match (&found.literal, &wanted.literal) {
+        (Some(found), Some(wanted)) => found.same(wanted),
+        // A literal subject may say no more than the fields do.
+        (None, Some(wanted)) => found.to_literal().is_some_and(|found| found.same(wanted)),
+        (_, None) => sorted(found.clone()) == sorted(wanted.clone()),
+    }
+}
+
 /// A request keeps the values of each attribute as a set (X.501 section 9.3): their order is lost.
 fn sorted(mut subject: Subject) -> Subject {
+    subject.literal = None;
     for values in [
         &mut subject.organizations,
         &mut subject.countries,
@@ -254,15 +270,39 @@ fn san_text(san: &San) -> String {
         San::Ip(address) => format!("IP:{address}"),
         San::Uri(uri) => format!("URI:{uri}"),
         San::Email(email) => format!("email:{email}"),
+        San::Other { oid, value } => format!("{oid}:{value}"),
     }
 }
 
 fn renewal_violation(certificate: &Certificate, pair: &KeyPair, now: Timestamp) -> Option<Violation> {
     let (not_before, not_after) = pair.validity()?;
-    let renewal = renewal_time(not_before, not_after, &certificate.spec);
+    let renewal = planned_renewal(certificate, not_before, not_after)?;
     (now >= renewal).then(|| {
         Violation::new(RENEWING, format!("Renewing certificate as renewal was scheduled at {renewal}"))
     })
+}
+
+/// When this Certificate is renewed: [`renewal_time`], and where nobody said how long before the end, up to a
+/// thirtieth of the lifetime later, so that Certificates that were issued together are not renewed together. `None`
+/// if `spec.renewal` forbids it.
+#[must_use]
+pub fn planned_renewal(
+    certificate: &Certificate,
+    not_before: Timestamp,
+    not_after: Timestamp,
+) -> Option<Timestamp> {
+    let spec = &certificate.spec;
+    if spec.renewal.as_ref().is_some_and(|renewal| renewal.policy == "Disabled") {
+        return None;
+    }
+    let renewal = renewal_time(not_before, not_after, spec);
+    if spec.renew_before.is_some() || spec.renew_before_percentage.is_some() {
+        return Some(renewal);
+    }
+    let most = not_after.duration_since(not_before) / 30;
+    let later = most.mul_f64(fnv::fraction(&certificate.key().to_string()));
+    let planned = renewal.checked_add(later).unwrap_or(renewal);
+    Some(Timestamp::from_second(planned.as_second()).unwrap_or(renewal))
 }
 
 /// When a certificate is renewed: `notAfter - R`, where R is `renewBefore` if it is shorter than the actual

@@ -1,15 +1,17 @@
 //! ingress-shim: Certificates from an Ingress's annotations and `spec.tls`.
 
+mod annotations;
+
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use jamul_api::certificate::{Certificate, CertificatePrivateKey, CertificateSpec};
+use jamul_api::certificate::{Certificate, CertificateSpec};
 use jamul_api::core::{Ingress, ObjectMeta};
 use jamul_api::issuer::IssuerRef;
 use jamul_api::{Object, names};
 
 use crate::note::Note;
-use crate::{duration, keys};
+use crate::validate;
 
 /// The issuer for Ingresses that only say `kubernetes.io/tls-acme: "true"`.
 #[derive(Clone, Debug, Default)]
@@ -64,18 +66,50 @@ pub fn certificates(ingress: &Ingress, settings: &ShimSettings) -> Shim {
     shim
 }
 
+/// Annotations of Certificates that the shim sets; the others are their user's.
+const OVERRIDDEN: [&str; 5] = [
+    "acme.cert-manager.io/http01-override-ingress-name",
+    "acme.cert-manager.io/http01-override-ingress-class",
+    "acme.cert-manager.io/http01-override-ingress-ingressclassname",
+    names::TEMPORARY_CERTIFICATE,
+    names::FALLBACK_ISSUERS,
+];
+
+/// What the shim writes over `existing`: its labels, spec and annotations; what else is there stays.
+#[must_use]
+pub fn merged(existing: &Certificate, wanted: &Certificate) -> Certificate {
+    let mut annotations = existing.metadata.annotations.clone().unwrap_or_default();
+    annotations.retain(|name, _| !OVERRIDDEN.contains(&name.as_str()));
+    annotations.extend(wanted.metadata.annotations.clone().unwrap_or_default());
+    let mut merged = wanted.clone();
+    merged.metadata.annotations = (!annotations.is_empty()).then_some(annotations);
+    merged.spec = kept(existing, wanted);
+    merged
+}
+
+/// The wanted spec with what no annotation says from the existing one: fields that a user or an API server added.
+fn kept(existing: &Certificate, wanted: &Certificate) -> CertificateSpec {
+    let existing = existing.spec.clone();
+    CertificateSpec {
+        keystores: existing.keystores,
+        additional_output_formats: existing.additional_output_formats,
+        signature_algorithm: existing.signature_algorithm,
+        encode_usages_in_request: existing.encode_usages_in_request,
+        other_names: existing.other_names,
+        renewal: existing.renewal,
+        other: existing.other,
+        ..wanted.spec.clone()
+    }
+}
+
 /// Whether `existing` differs from `wanted` in what the shim manages.
 #[must_use]
 pub fn needs_update(existing: &Certificate, wanted: &Certificate) -> bool {
     existing.metadata.labels.clone().unwrap_or_default() != wanted.metadata.labels.clone().unwrap_or_default()
+        || OVERRIDDEN.iter().any(|name| existing.annotation(name) != wanted.annotation(name))
         || !existing.spec.issuer_ref.same(&wanted.spec.issuer_ref)
         || existing.spec
-            != CertificateSpec {
-                // Both may differ by what an API server adds: defaults, and fields of a newer version.
-                issuer_ref: existing.spec.issuer_ref.clone(),
-                other: existing.spec.other.clone(),
-                ..wanted.spec.clone()
-            }
+            != CertificateSpec { issuer_ref: existing.spec.issuer_ref.clone(), ..kept(existing, wanted) }
 }
 
 fn issuer(ingress: &Ingress, settings: &ShimSettings) -> Result<Option<IssuerRef>, String> {
@@ -124,34 +158,13 @@ fn certificate(
     secret_name: String,
     hosts: &[String],
 ) -> Result<Certificate, String> {
-    let (ips, names_of_hosts): (Vec<_>, Vec<_>) =
+    let (ip_addresses, dns_names): (Vec<_>, Vec<_>) =
         hosts.iter().cloned().partition(|host| host.parse::<IpAddr>().is_ok());
-    let text = |name: &str| ingress.annotation(name).map(str::to_owned);
-    let list = |name: &str| -> Vec<String> {
-        let items = ingress.annotation(name).unwrap_or_default().split(',').map(str::trim);
-        items.filter(|item| !item.is_empty()).map(str::to_owned).collect()
-    };
-    let checked = |name: &str| match text(name) {
-        Some(value) => {
-            duration::parse(&value).map(|_| Some(value)).map_err(|error| format!("{name}: {error}"))
-        }
-        None => Ok(None),
-    };
-    let mut dns_names = names_of_hosts;
-    dns_names.extend(list(names::ALT_NAMES));
-    let mut ip_addresses = ips;
-    ip_addresses.extend(list(names::IP_SANS));
-    let usages = list("cert-manager.io/usages");
-    let usages = if usages.is_empty() {
-        vec!["digital signature".to_owned(), "key encipherment".to_owned()]
-    } else {
-        usages
-    };
     let mut labels = ingress.metadata.labels.clone();
     if let Some(labels) = &mut labels {
         labels.remove("applyset.kubernetes.io/part-of");
     }
-    let certificate = Certificate {
+    let mut certificate = Certificate {
         metadata: ObjectMeta {
             name: Some(secret_name.clone()),
             namespace: ingress.metadata.namespace.clone(),
@@ -162,55 +175,17 @@ fn certificate(
         spec: CertificateSpec {
             secret_name,
             issuer_ref,
-            common_name: text(names::COMMON_NAME).unwrap_or_default(),
             dns_names,
             ip_addresses,
-            duration: checked(names::DURATION)?,
-            renew_before: checked(names::RENEW_BEFORE)?,
-            usages,
-            private_key: private_key(ingress)?,
-            revision_history_limit: number(ingress, "cert-manager.io/revision-history-limit")?,
+            usages: vec!["digital signature".to_owned(), "key encipherment".to_owned()],
             ..CertificateSpec::default()
         },
         status: None,
     };
-    check(&certificate.spec)?;
-    Ok(certificate)
-}
-
-/// What an annotation got wrong is told here, not by an issuance that fails later.
-fn check(spec: &CertificateSpec) -> Result<(), String> {
-    keys::algorithm(spec)?;
-    keys::usages(&spec.usages, spec.is_ca)?;
-    keys::sans(spec)?;
-    let options = spec.private_key.clone().unwrap_or_default();
-    if !["", "PKCS1", "PKCS8"].contains(&options.encoding.as_str()) {
-        return Err(format!("spec.privateKey.encoding is {:?}; expected PKCS1 or PKCS8", options.encoding));
-    }
-    if !["", "Always", "Never"].contains(&options.rotation_policy.as_str()) {
-        let found = options.rotation_policy;
-        return Err(format!("spec.privateKey.rotationPolicy is {found:?}; expected Always or Never"));
-    }
-    match spec.revision_history_limit {
-        Some(limit) if limit < 1 => Err(format!("spec.revisionHistoryLimit is {limit}; expected 1 or more")),
-        Some(_) | None => Ok(()),
-    }
-}
-
-fn private_key(ingress: &Ingress) -> Result<Option<CertificatePrivateKey>, String> {
-    let text = |name: &str| ingress.annotation(name).unwrap_or_default().to_owned();
-    let options = CertificatePrivateKey {
-        algorithm: text("cert-manager.io/private-key-algorithm"),
-        encoding: text("cert-manager.io/private-key-encoding"),
-        size: number(ingress, "cert-manager.io/private-key-size")?.map(i64::from),
-        rotation_policy: text("cert-manager.io/private-key-rotation-policy"),
-    };
-    Ok((options != CertificatePrivateKey::default()).then_some(options))
-}
-
-fn number(ingress: &Ingress, name: &str) -> Result<Option<i32>, String> {
-    let Some(value) = ingress.annotation(name) else { return Ok(None) };
-    value.parse().map(Some).map_err(|_| format!("{name} is {value:?}; expected a whole number"))
+    annotations::apply(ingress, &mut certificate)?;
+    // What an annotation got wrong is told here, not by an issuance that fails later.
+    let problems: Vec<_> = validate::certificate(&certificate.spec).iter().map(ToString::to_string).collect();
+    if problems.is_empty() { Ok(certificate) } else { Err(problems.join("; ")) }
 }
 
 #[cfg(test)]

@@ -53,6 +53,21 @@ impl KeyAlgorithm {
     }
 }
 
+impl KeyAlgorithm {
+    /// Whether keys of this kind can make such signatures here: RSA with every hash, ECDSA with its own.
+    pub fn signs_with(self, signature: SignatureAlgorithm) -> bool {
+        match self {
+            Self::Rsa { bits: _ } => matches!(
+                signature,
+                SignatureAlgorithm::RsaSha256 | SignatureAlgorithm::RsaSha384 | SignatureAlgorithm::RsaSha512
+            ),
+            Self::EcdsaP256 | Self::EcdsaP384 | Self::EcdsaP521 | Self::Ed25519 => {
+                signature == self.signature_algorithm()
+            }
+        }
+    }
+}
+
 impl fmt::Display for KeyAlgorithm {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -99,6 +114,30 @@ impl SignatureAlgorithm {
         .into_iter()
         .find(|algorithm| algorithm.oid() == *oid)
     }
+
+    /// cert-manager's name in `spec.signatureAlgorithm`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::RsaSha256 => "SHA256WithRSA",
+            Self::RsaSha384 => "SHA384WithRSA",
+            Self::RsaSha512 => "SHA512WithRSA",
+            Self::EcdsaSha256 => "ECDSAWithSHA256",
+            Self::EcdsaSha384 => "ECDSAWithSHA384",
+            Self::EcdsaSha512 => "ECDSAWithSHA512",
+            Self::Ed25519 => "PureEd25519",
+        }
+    }
+
+    /// Every algorithm.
+    pub const ALL: [Self; 7] = [
+        Self::RsaSha256,
+        Self::RsaSha384,
+        Self::RsaSha512,
+        Self::EcdsaSha256,
+        Self::EcdsaSha384,
+        Self::EcdsaSha512,
+        Self::Ed25519,
+    ];
 
     /// The object identifier written into signed objects.
     pub fn oid(self) -> ObjectIdentifier {

@@ -158,7 +158,7 @@ impl Certificate {
     pub fn dns_names(&self) -> impl Iterator<Item = &str> {
         self.facts.sans.iter().filter_map(|san| match san {
             San::Dns(name) => Some(name.as_str()),
-            San::Ip(_) | San::Uri(_) | San::Email(_) => None,
+            San::Ip(_) | San::Uri(_) | San::Email(_) | San::Other { .. } => None,
         })
     }
 
@@ -225,7 +225,7 @@ impl Certificate {
         });
         let uris = names.flatten().filter_map(|name| match San::from_general_name(&name) {
             Some(San::Uri(uri)) => Some(uri),
-            Some(San::Dns(_) | San::Ip(_) | San::Email(_)) | None => None,
+            Some(San::Dns(_) | San::Ip(_) | San::Email(_) | San::Other { .. }) | None => None,
         });
         uris.collect()
     }

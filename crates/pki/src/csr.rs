@@ -12,11 +12,13 @@ use x509_cert::{
 };
 
 use crate::{
+    algorithm::SignatureAlgorithm,
     error::X509Error,
     extension::{self, Facts},
     key::PrivateKey,
     pem,
     public_key::PublicKey,
+    raw_extension::RawExtension,
     san::San,
     signed,
     subject::Subject,
@@ -37,6 +39,10 @@ pub struct RequestTemplate {
     pub usages: Vec<Usage>,
     /// Whether it shall sign certificates.
     pub is_ca: bool,
+    /// Below which names a CA may sign; made by [`RawExtension::name_constraints`].
+    pub name_constraints: Option<RawExtension>,
+    /// How the request is signed; `None` = as the key does by itself.
+    pub signature_algorithm: Option<SignatureAlgorithm>,
 }
 
 impl RequestTemplate {
@@ -49,6 +55,9 @@ impl RequestTemplate {
             let constraints = BasicConstraints { ca: true, path_len_constraint: None };
             extensions.push(extension::encode(true, &constraints)?);
         }
+        if let Some(constraints) = &self.name_constraints {
+            extensions.push(constraints.to_extension()?);
+        }
         let mut attributes = SetOfVec::new();
         if !extensions.is_empty() {
             let request = Attribute::try_from(ExtensionReq(extensions)).map_err(failed)?;
@@ -60,7 +69,8 @@ impl RequestTemplate {
             public_key: SubjectPublicKeyInfoOwned::from_der(key.public_key().spki_der()).map_err(failed)?,
             attributes,
         };
-        Csr::from_der(&signed::seal(WHAT, &info.to_der().map_err(failed)?, key)?)
+        let algorithm = self.signature_algorithm.unwrap_or_else(|| key.signature_algorithm());
+        Csr::from_der(&signed::seal_with(WHAT, &info.to_der().map_err(failed)?, key, algorithm)?)
     }
 }
 
@@ -148,6 +158,11 @@ impl Csr {
     /// The usages asked for.
     pub fn usages(&self) -> &[Usage] {
         &self.facts.usages
+    }
+
+    /// The name constraints asked for.
+    pub fn name_constraints(&self) -> Option<&RawExtension> {
+        self.facts.name_constraints.as_ref()
     }
 
     /// Whether a CA certificate is asked for.

@@ -107,6 +107,20 @@ pub enum X509Error {
         /// The text.
         value: String,
     },
+    /// A distinguished name that cannot be read.
+    #[error("{value:?} is no distinguished name: {why}")]
+    BadName {
+        /// The text.
+        value: String,
+        /// Which part, and what was expected.
+        why: String,
+    },
+    /// An object identifier that cannot be read.
+    #[error("{value:?} is no object identifier: expected such as 1.3.6.1.4.1.311.20.2.3")]
+    BadOid {
+        /// The text.
+        value: String,
+    },
     /// A usage that has no such name.
     #[error("usage {value:?} is unknown: expected one of {expected}")]
     UnknownUsage {

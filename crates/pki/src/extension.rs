@@ -4,10 +4,10 @@ use const_oid::{AssociatedOid, ObjectIdentifier};
 use der::{Decode, Encode, asn1::OctetString};
 use x509_cert::ext::{
     Extension,
-    pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, SubjectAltName},
+    pkix::{BasicConstraints, ExtendedKeyUsage, KeyUsage, NameConstraints, SubjectAltName},
 };
 
-use crate::{error::X509Error, san::San, usage::Usage};
+use crate::{error::X509Error, raw_extension::RawExtension, san::San, usage::Usage};
 
 /// One extension, encoded.
 pub(crate) fn encode<T: Encode + AssociatedOid>(critical: bool, value: &T) -> Result<Extension, X509Error> {
@@ -61,6 +61,8 @@ pub(crate) struct Facts {
     pub(crate) has_san: bool,
     pub(crate) usages: Vec<Usage>,
     pub(crate) is_ca: bool,
+    /// As it stands, to be passed on.
+    pub(crate) name_constraints: Option<RawExtension>,
 }
 
 impl Facts {
@@ -74,6 +76,10 @@ impl Facts {
             has_san: names.is_some(),
             usages: Usage::from_extensions(key.as_ref(), extended.as_ref()),
             is_ca: find::<BasicConstraints>(extensions)?.is_some_and(|constraints| constraints.ca),
+            name_constraints: extensions
+                .iter()
+                .find(|extension| extension.extn_id == NameConstraints::OID)
+                .map(RawExtension::read),
         })
     }
 }

@@ -198,8 +198,19 @@ impl PrivateKey {
 
     /// Signs as X.509 objects are signed: ECDSA as a DER sequence, RSA with PKCS#1 v1.5 padding, the hash by key.
     pub fn sign(&self, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        self.sign_with(self.signature_algorithm(), message)
+    }
+
+    /// The same with another hash.
+    ///
+    /// # Errors
+    /// [`KeyError::Crypto`] if keys of this kind do not sign so, see [`KeyAlgorithm::signs_with`].
+    pub fn sign_with(&self, algorithm: SignatureAlgorithm, message: &[u8]) -> Result<Vec<u8>, KeyError> {
+        if !self.algorithm().signs_with(algorithm) {
+            return Err(KeyError::Crypto("sign with an algorithm of another kind of key"));
+        }
         match &self.0.pair {
-            Pair::Rsa(pair) => match self.signature_algorithm() {
+            Pair::Rsa(pair) => match algorithm {
                 SignatureAlgorithm::RsaSha512 => sign_rsa(pair, &lc::RSA_PKCS1_SHA512, message),
                 SignatureAlgorithm::RsaSha384 => sign_rsa(pair, &lc::RSA_PKCS1_SHA384, message),
                 SignatureAlgorithm::RsaSha256

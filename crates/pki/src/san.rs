@@ -2,12 +2,14 @@
 
 use std::{fmt, net::IpAddr};
 
+use const_oid::ObjectIdentifier;
 use der::asn1::Ia5String;
-use x509_cert::ext::pkix::name::GeneralName;
+use der::{Any, Tag, Tagged};
+use x509_cert::ext::pkix::name::{GeneralName, OtherName};
 
 use crate::error::X509Error;
 
-/// One name of a certificate. Kinds Jamul does not issue (directory names, other names) are not read.
+/// One name of a certificate. Kinds Jamul does not issue (directory names) are not read.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum San {
     /// A DNS name, perhaps with a leading `*.`.
@@ -18,6 +20,13 @@ pub enum San {
     Uri(String),
     /// An e-mail address (RFC 822 name).
     Email(String),
+    /// A name of a kind that its OID tells, as UTF8String.
+    Other {
+        /// Dotted.
+        oid: String,
+        /// The name.
+        value: String,
+    },
 }
 
 impl San {
@@ -29,6 +38,12 @@ impl San {
             Self::Ip(address) => GeneralName::from(*address),
             Self::Uri(uri) => GeneralName::UniformResourceIdentifier(ascii(uri)?),
             Self::Email(address) => GeneralName::Rfc822Name(ascii(address)?),
+            Self::Other { oid, value } => {
+                let type_id = oid.parse().map_err(|_| X509Error::BadOid { value: oid.clone() })?;
+                let failed = |source| X509Error::Encode { what: "other name", source };
+                let value = Any::new(Tag::Utf8String, value.as_bytes()).map_err(failed)?;
+                GeneralName::OtherName(OtherName { type_id, value })
+            }
         })
     }
 
@@ -45,6 +60,10 @@ impl San {
                     .ok()
                     .map(Self::Ip)
             }
+            GeneralName::OtherName(other) if other.value.tag() == Tag::Utf8String => Some(Self::Other {
+                oid: other.type_id.to_string(),
+                value: String::from_utf8_lossy(other.value.value()).into_owned(),
+            }),
             GeneralName::OtherName(_)
             | GeneralName::DirectoryName(_)
             | GeneralName::EdiPartyName(_)
@@ -53,12 +72,19 @@ impl San {
     }
 }
 
+/// Whether a text is an object identifier in dotted form.
+#[must_use]
+pub fn is_oid(text: &str) -> bool {
+    text.parse::<ObjectIdentifier>().is_ok()
+}
+
 /// The bare value, without its kind.
 impl fmt::Display for San {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Dns(value) | Self::Uri(value) | Self::Email(value) => f.write_str(value),
             Self::Ip(address) => address.fmt(f),
+            Self::Other { oid, value } => write!(f, "{oid};{value}"),
         }
     }
 }

@@ -14,11 +14,21 @@ struct Signed {
 
 /// Signs the DER `content` and returns the whole object's DER.
 pub(crate) fn seal(what: &'static str, content: &[u8], key: &PrivateKey) -> Result<Vec<u8>, X509Error> {
+    seal_with(what, content, key, key.signature_algorithm())
+}
+
+/// The same with an algorithm that is not the key's own choice.
+pub(crate) fn seal_with(
+    what: &'static str,
+    content: &[u8],
+    key: &PrivateKey,
+    algorithm: SignatureAlgorithm,
+) -> Result<Vec<u8>, X509Error> {
     let failed = |source| X509Error::Encode { what, source };
     let signed = Signed {
         content: Any::from_der(content).map_err(failed)?,
-        algorithm: key.signature_algorithm().identifier(),
-        signature: BitString::from_bytes(&key.sign(content)?).map_err(failed)?,
+        algorithm: algorithm.identifier(),
+        signature: BitString::from_bytes(&key.sign_with(algorithm, content)?).map_err(failed)?,
     };
     signed.to_der().map_err(failed)
 }

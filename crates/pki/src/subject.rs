@@ -7,9 +7,9 @@ use x509_cert::{
     name::{Name, RdnSequence, RelativeDistinguishedName},
 };
 
-use crate::error::X509Error;
+use crate::{error::X509Error, literal::LiteralName};
 
-const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
+pub(crate) const COMMON_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.3");
 const SERIAL_NUMBER: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.5");
 const COUNTRY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.6");
 const LOCALITY: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.7");
@@ -19,7 +19,7 @@ const ORGANIZATION: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.10");
 const ORGANIZATIONAL_UNIT: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.11");
 const POSTAL_CODE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.4.17");
 
-/// A subject. Attributes outside these fields are not read.
+/// A subject.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Subject {
     /// CN
@@ -40,6 +40,9 @@ pub struct Subject {
     pub postal_codes: Vec<String>,
     /// serialNumber (of the subject, not of the certificate)
     pub serial_number: Option<String>,
+    /// The name as a whole, where it has what the fields do not tell: other attributes, or another order. It is
+    /// what is written then.
+    pub literal: Option<LiteralName>,
 }
 
 impl Subject {
@@ -53,8 +56,16 @@ impl Subject {
         *self == Self::default()
     }
 
+    /// The name as it would be written; `None` if that cannot be.
+    pub fn to_literal(&self) -> Option<LiteralName> {
+        LiteralName::from_name(&self.to_name().ok()?)
+    }
+
     /// In the order and grouping cert-manager writes: one set for each field, the common name near the end.
     pub(crate) fn to_name(&self) -> Result<Name, X509Error> {
+        if let Some(literal) = &self.literal {
+            return literal.to_name().map_err(|source| X509Error::Encode { what: "subject", source });
+        }
         let one = |value: &Option<String>| value.iter().cloned().collect::<Vec<_>>();
         let fields = [
             (COUNTRY, self.countries.clone()),
@@ -102,19 +113,22 @@ impl Subject {
                 _ => {}
             }
         }
+        if subject.to_name().ok().as_ref() != Some(name) {
+            subject.literal = LiteralName::from_name(name);
+        }
         subject
     }
 }
 
 /// PrintableString where the characters allow it, else UTF8String (RFC 5280 section 4.1.2.4).
-fn directory_string(value: &str) -> Result<Any, der::Error> {
+pub(crate) fn directory_string(value: &str) -> Result<Any, der::Error> {
     let printable = value.bytes().all(|b| b.is_ascii_alphanumeric() || b" '()+,-./:=?".contains(&b));
     let tag = if printable { Tag::PrintableString } else { Tag::Utf8String };
     Any::new(tag, value.as_bytes())
 }
 
 /// Any string type as text; octets that are none become U+FFFD.
-fn text(value: &Any) -> String {
+pub(crate) fn text(value: &Any) -> String {
     if value.tag() == Tag::BmpString {
         let units = value.value().chunks_exact(2).map(|pair| match pair {
             [high, low] => u16::from_be_bytes([*high, *low]),

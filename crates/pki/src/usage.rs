@@ -129,6 +129,11 @@ impl Usage {
         }
     }
 
+    /// Whether it is one of key usages (RFC 5280 section 4.2.1.3), not of the extended ones.
+    pub fn is_key_usage(self) -> bool {
+        matches!(self.bit(), Bit::Key(_))
+    }
+
     fn bit(self) -> Bit {
         let extended = |oid: &'static str| Bit::Extended(ObjectIdentifier::new_unwrap(oid));
         match self {

@@ -123,7 +123,7 @@ impl Authority {
         let common_name = leaf.sans.iter().find_map(|san| match san {
             // Longer ones do not fit into the attribute (RFC 5280 appendix A.1, ub-common-name).
             San::Dns(name) if name.len() <= 64 => Some(name.clone()),
-            San::Dns(_) | San::Ip(_) | San::Uri(_) | San::Email(_) => None,
+            San::Dns(_) | San::Ip(_) | San::Uri(_) | San::Email(_) | San::Other { .. } => None,
         });
         let mut usages = vec![Usage::DigitalSignature, Usage::ServerAuth];
         if matches!(leaf.public_key.algorithm(), KeyAlgorithm::Rsa { .. }) {

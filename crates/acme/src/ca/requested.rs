@@ -41,7 +41,9 @@ fn check_names(csr: &Csr, ordered: &[Identifier]) -> Result<(), Refusal> {
         match san {
             San::Dns(name) => requested.insert(Identifier::Dns(name.to_ascii_lowercase())),
             San::Ip(address) => requested.insert(Identifier::Ip(address.to_canonical())),
-            San::Uri(_) | San::Email(_) => return bad(format!("the name {san} is neither dns nor ip")),
+            San::Uri(_) | San::Email(_) | San::Other { .. } => {
+                return bad(format!("the name {san} is neither dns nor ip"));
+            }
         };
     }
     if let Some(name) = csr.subject().common_name.clone() {

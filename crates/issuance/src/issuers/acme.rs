@@ -24,8 +24,9 @@ pub fn order_for(request: &CertificateRequest, issuer: &AcmeIssuer) -> Result<Or
         match san {
             San::Dns(name) => _ = dns.insert(name.to_ascii_lowercase()),
             San::Ip(address) => _ = ips.insert(address.to_string()),
-            San::Uri(_) | San::Email(_) => {
-                let message = "the request has URIs or e-mail addresses; expected DNS names and IPs only";
+            San::Uri(_) | San::Email(_) | San::Other { .. } => {
+                let message =
+                    "the request has URIs, e-mail addresses or other names; expected DNS names and IPs only";
                 return Err(Note::warning("InvalidOrder", message));
             }
         }

@@ -1,8 +1,9 @@
 //! The ca issuer: signs with a key pair in a Secret.
 
 use jamul_api::core::Secret;
+use jamul_api::issuer::CaIssuer;
 use jamul_api::{CertificateRequest, names};
-use jamul_pki::{Authority, Certificate, CertificateTemplate, Csr, PrivateKey, Serial};
+use jamul_pki::{Authority, Certificate, CertificateTemplate, Csr, PrivateKey, Serial, Usage};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::issuers::Outcome;
@@ -10,7 +11,7 @@ use crate::note::Note;
 use crate::{duration, keys, secret};
 
 /// cert-manager's default lifetime, where `spec.duration` is not set.
-const DEFAULT_DURATION: SignedDuration = SignedDuration::from_hours(2160);
+pub(crate) const DEFAULT_DURATION: SignedDuration = SignedDuration::from_hours(2160);
 
 /// Reads the CA's chain and key.
 ///
@@ -35,21 +36,47 @@ pub fn key_pair(name: &str, secret: Option<&Secret>) -> Result<(Vec<Certificate>
             "the certificate in Secret {name:?} is not a CA; expected basic constraints CA:TRUE"
         )));
     }
+    if !may_sign(ca) {
+        return Err(refuse(format!(
+            "the certificate in Secret {name:?} may not sign certificates; expected key usage \"cert sign\""
+        )));
+    }
     if *ca.public_key() != key.public_key() {
         return Err(refuse(format!("the key in Secret {name:?} does not fit its certificate")));
     }
     Ok((chain, key))
 }
 
+/// Without a key usage extension a CA may do everything (RFC 5280 section 4.2.1.3).
+fn may_sign(ca: &Certificate) -> bool {
+    let usages = ca.usages();
+    usages.contains(&Usage::CertSign) || !usages.iter().any(|usage| usage.is_key_usage())
+}
+
+/// Whether the issuer can sign now: [`key_pair`], and the CA has not ended.
+///
+/// # Errors
+/// What is missing or wrong; the issuer is not ready.
+pub fn verify(name: &str, secret: Option<&Secret>, now: Timestamp) -> Result<Timestamp, Note> {
+    let (chain, _) = key_pair(name, secret)?;
+    let ends = chain.first().map(Certificate::not_after).unwrap_or_default();
+    if ends <= now {
+        let message =
+            format!("the CA certificate in Secret {name:?} ended at {ends}; expected one that is valid");
+        return Err(Note::warning("ErrInvalidKeyPair", message));
+    }
+    Ok(ends)
+}
+
 /// Signs `request` with the key pair in `ca_secret`; never beyond the CA's own end.
 #[must_use]
 pub fn sign(
     request: &CertificateRequest,
-    name: &str,
+    issuer: &CaIssuer,
     ca_secret: Option<&Secret>,
-    crls: &[String],
     now: Timestamp,
 ) -> Outcome {
+    let name = issuer.secret_name.as_str();
     let (chain, key) = match key_pair(name, ca_secret) {
         Ok(pair) => pair,
         Err(note) => return Outcome::Pending(note),
@@ -67,11 +94,15 @@ pub fn sign(
     }
     let signed = Csr::from_pem(&String::from_utf8_lossy(&request.spec.request.0))
         .map_err(|error| error.to_string())
-        .and_then(|csr| template(request, &csr, now))
-        .and_then(|mut template| {
+        .and_then(|csr| Ok((template(request, &csr, now)?, csr)))
+        .and_then(|(mut template, csr)| {
             template.not_after = template.not_after.min(ca.not_after());
-            template.crl_distribution_points = crls.to_vec();
-            template.sign_by(&Authority { certificate: ca, key: &key }).map_err(|error| error.to_string())
+            template.crl_distribution_points.clone_from(&issuer.crl_distribution_points);
+            template.ocsp_servers.clone_from(&issuer.ocsp_servers);
+            template.issuing_certificate_urls.clone_from(&issuer.issuing_certificate_urls);
+            let more: Vec<_> = csr.name_constraints().cloned().into_iter().collect();
+            let authority = Authority { certificate: ca, key: &key };
+            template.sign_by_with(&authority, &more).map_err(|error| error.to_string())
         });
     match signed {
         Ok(leaf) => {

@@ -1,6 +1,7 @@
 //! The selfSigned issuer: the certificate is signed with its own key.
 
 use jamul_api::core::Secret;
+use jamul_api::issuer::SelfSignedIssuer;
 use jamul_api::{CertificateRequest, Object, names};
 use jamul_pki::Csr;
 use jiff::Timestamp;
@@ -18,7 +19,12 @@ pub fn key_secret_name(request: &CertificateRequest) -> Option<&str> {
 
 /// Signs `request` with the key in `key_secret`.
 #[must_use]
-pub fn sign(request: &CertificateRequest, key_secret: Option<&Secret>, now: Timestamp) -> Outcome {
+pub fn sign(
+    request: &CertificateRequest,
+    issuer: &SelfSignedIssuer,
+    key_secret: Option<&Secret>,
+    now: Timestamp,
+) -> Outcome {
     let Some(name) = key_secret_name(request) else {
         let message = format!("the request has no annotation {}", names::PRIVATE_KEY_SECRET_NAME);
         return Outcome::Refused(Note::warning("MissingAnnotation", message));
@@ -43,9 +49,11 @@ pub fn sign(request: &CertificateRequest, key_secret: Option<&Secret>, now: Time
             format!("the key in Secret {name:?} is not the request's"),
         ));
     }
-    let signed = template(request, &csr, now).and_then(|template| {
+    let signed = template(request, &csr, now).and_then(|mut template| {
+        template.crl_distribution_points.clone_from(&issuer.crl_distribution_points);
+        let more: Vec<_> = csr.name_constraints().cloned().into_iter().collect();
         template
-            .self_sign(&key)
+            .self_sign_with(&key, &more)
             .and_then(|certificate| certificate.to_pem())
             .map_err(|error| error.to_string())
     });

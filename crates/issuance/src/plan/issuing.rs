@@ -3,8 +3,9 @@
 use jamul_api::condition;
 use jamul_api::core::{ByteString, ObjectMeta};
 use jamul_api::request::CertificateRequestSpec;
-use jamul_api::{CertificateRequest, Object, names};
+use jamul_api::{Certificate, CertificateRequest, Object, names};
 use jamul_pki::PrivateKey;
+use sha2::{Digest, Sha256};
 
 use super::{INVALID_SPEC, PlanError, Planner, Step, csr};
 use crate::note::Note;
@@ -19,7 +20,10 @@ impl Planner<'_> {
     /// While issuing: the next key, the request, and what came of it.
     pub(super) fn issue(&mut self) -> Result<(), PlanError> {
         let next = self.revision() + 1;
-        let request = self.request(next).filter(|request| !self.is_stale(request));
+        let issuer = self.issuer();
+        let request = self
+            .request(next)
+            .filter(|request| !self.is_stale(request) && request.spec.issuer_ref.same(&issuer));
         if request.is_none()
             && let Some(stale) = self.request(next)
         {
@@ -80,7 +84,7 @@ impl Planner<'_> {
             Ok(pem) => pem,
             Err(message) => return self.fail("RequestFailed", &message),
         };
-        let name = format!("{}-{revision}", certificate.metadata.name.as_deref().unwrap_or_default());
+        let name = request_name(certificate, revision);
         let mut annotations = certificate.metadata.annotations.clone().unwrap_or_default();
         annotations.retain(|key, _| !NOT_COPIED.iter().any(|prefix| key.starts_with(prefix)));
         for (annotation, value) in [
@@ -101,7 +105,7 @@ impl Planner<'_> {
             },
             spec: CertificateRequestSpec {
                 request: ByteString(pem.into_bytes()),
-                issuer_ref: certificate.spec.issuer_ref.clone(),
+                issuer_ref: self.issuer(),
                 duration: certificate.spec.duration.clone(),
                 is_ca: certificate.spec.is_ca,
                 usages: certificate.spec.usages.clone(),
@@ -112,4 +116,17 @@ impl Planner<'_> {
         let message = format!("Created new CertificateRequest resource {name:?}");
         self.announce(Note::normal("Requested", message));
     }
+}
+
+/// The name of a Certificate's request. Names that would be too long keep 168 characters and a hash, as
+/// cert-manager's.
+#[must_use]
+pub fn request_name(certificate: &Certificate, revision: i64) -> String {
+    let name = certificate.metadata.name.as_deref().unwrap_or_default();
+    if name.len() <= 233 {
+        return format!("{name}-{revision}");
+    }
+    let start: String = name.chars().take(168).collect();
+    let hash: String = Sha256::digest(name).iter().map(|octet| format!("{octet:02x}")).collect();
+    format!("{start}-{hash}-{revision}")
 }

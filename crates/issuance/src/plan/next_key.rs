@@ -11,7 +11,8 @@ impl Planner<'_> {
     /// The key that was stored, if it is what the spec asks for.
     pub(super) fn next_key(&self) -> Option<PrivateKey> {
         let key = secret::key(self.inputs.next_key?)?;
-        (Ok(key.algorithm()) == keys::algorithm(&self.inputs.certificate.spec)).then_some(key)
+        (keys::algorithm(&self.inputs.certificate.spec).is_ok_and(|wanted| key.algorithm() == wanted))
+            .then_some(key)
     }
 
     /// The key to go on with at once: one that may be reused. `None` if there is none yet, or never will be.
@@ -19,8 +20,8 @@ impl Planner<'_> {
         let certificate = self.inputs.certificate;
         let algorithm = match keys::algorithm(&certificate.spec) {
             Ok(algorithm) => algorithm,
-            Err(message) => {
-                self.fail(INVALID_SPEC, &message);
+            Err((field, message)) => {
+                self.fail(INVALID_SPEC, &format!("{field}: {message}"));
                 return Ok(None);
             }
         };

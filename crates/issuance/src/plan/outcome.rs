@@ -1,12 +1,14 @@
 //! The end of an issuance: what the issuer answered is in the Secret, or the wait begins.
 
-use jamul_api::CertificateRequest;
 use jamul_api::condition::{self, Condition};
+use jamul_api::{CertificateRequest, Object, names};
 use jamul_pki::{Certificate as X509, PrivateKey};
 
-use super::{PlanError, Planner, Step};
+use super::{PlanError, Planner, Step, csr};
 use crate::note::Note;
-use crate::secret;
+use crate::outputs::OutputError;
+use crate::target::{self, TargetError};
+use crate::{fallback, policy, temporary};
 
 impl Planner<'_> {
     /// What came of the request.
@@ -26,12 +28,66 @@ impl Planner<'_> {
                 return Ok(());
             }
         }
-        let Some(ready) = condition::find(conditions, "Ready") else { return Ok(()) };
-        match ready.reason.as_str() {
-            "Failed" | "Denied" => self.fail(&ready.reason, &ready.message),
-            "Issued" => self.issued(request, key, revision)?,
-            _ => {}
+        let ready = condition::find(conditions, "Ready");
+        match ready.map(|ready| (ready.reason.as_str(), ready.message.as_str())) {
+            Some((reason @ ("Failed" | "Denied"), message)) => self.fail(reason, message),
+            Some(("Issued", _)) => self.issued(request, key, revision)?,
+            Some((_, message)) => self.wait(request, key, message)?,
+            None => self.wait(request, key, "it does not answer")?,
         }
+        Ok(())
+    }
+
+    /// While the issuer does not answer: another one after a while, and a certificate of our own if it is wanted.
+    fn wait(
+        &mut self,
+        request: &CertificateRequest,
+        key: &PrivateKey,
+        message: &str,
+    ) -> Result<(), PlanError> {
+        let certificate = self.inputs.certificate;
+        let began = condition::find(&self.status.conditions, "Issuing")
+            .and_then(|issuing| issuing.last_transition_time.as_ref())
+            .and_then(|began| began.0.checked_add(fallback::PATIENCE).ok());
+        if let Some(until) = began.filter(|_| fallback::issuers(certificate).len() > 1) {
+            if self.inputs.now >= until {
+                let issuer = &request.spec.issuer_ref;
+                let message =
+                    format!("{} {:?} did not answer in time: {message}", issuer.kind(), issuer.name);
+                self.fail("IssuerUnreachable", &message);
+                return Ok(());
+            }
+            self.wake = Some(until);
+        }
+        if certificate.annotation(names::TEMPORARY_CERTIFICATE) == Some("true") {
+            self.bridge(request, key)?;
+        }
+        Ok(())
+    }
+
+    /// Puts a temporary certificate into a Secret that has none for this key and would serve nobody.
+    fn bridge(&mut self, request: &CertificateRequest, key: &PrivateKey) -> Result<(), PlanError> {
+        let certificate = self.inputs.certificate;
+        let serves = policy::key_pair(certificate, self.secret.as_ref());
+        let is_served =
+            self.secret.as_ref().is_some_and(|secret| secret.annotation(names::ISSUER_NAME).is_some());
+        if serves.is_ok_and(|pair| is_served || pair.key.public_key() == key.public_key()) {
+            return Ok(());
+        }
+        let Some(csr) = csr(request) else { return Ok(()) };
+        let signed =
+            temporary::sign(certificate, &csr, self.now.0).and_then(|leaf| Ok((leaf.to_pem()?, leaf)));
+        let (pem, leaf) = match signed {
+            Ok(signed) => signed,
+            Err(error) => {
+                self.announce(Note::warning("TemporaryCertificate", error.to_string()));
+                return Ok(());
+            }
+        };
+        let stored = target::temporary(certificate, &[leaf], &pem, key, self.secret.as_ref())?;
+        self.steps.push(Step::StoreSecret(stored.clone()));
+        self.secret = Some(stored);
+        self.announce(Note::normal("Issuing", "Issued temporary certificate"));
         Ok(())
     }
 
@@ -63,8 +119,16 @@ impl Planner<'_> {
             return Ok(());
         }
         let certificate = self.inputs.certificate;
-        let target = secret::target(certificate, request, &chain, &pem, key, self.inputs.secret)
-            .map_err(PlanError::EncodeKey)?;
+        let existing = self.inputs.secret;
+        let around = self.surroundings();
+        let target = match target::issued(certificate, request, &chain, &pem, key, existing, &around) {
+            Ok(target) => target,
+            Err(TargetError::Output(error @ OutputError::NoPassword { .. })) => {
+                self.no_password(&error);
+                return Ok(());
+            }
+            Err(error) => return Err(error.into()),
+        };
         self.steps.push(Step::StoreSecret(target.clone()));
         self.secret = Some(target);
         self.status.revision = Some(revision);

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod features;
 mod world;
 
 use std::sync::Arc;
@@ -108,23 +109,20 @@ fn a_renewal_that_fails_leaves_the_certificate_ready_until_it_ends() {
     let mut world = World::issued(lasting("144h"));
     let old = world.leaf();
     world.issuer = Issuer::Refuses;
-    world.wait(97);
+    world.wait(102);
     assert_eq!((world.status().failed_issuance_attempts, world.is_ready()), (Some(1), true));
     assert_eq!(world.leaf().der(), old.der());
-    world.wait(48);
+    world.wait(43);
     assert_eq!(world.condition("Ready").unwrap().reason, "Expired");
 }
 
 #[test]
 fn a_certificate_that_cannot_be_used_is_asked_for_anew_even_with_a_kept_key() {
-    let mut wanted = lasting("0s");
+    let mut wanted = lasting("144h");
     wanted.spec.private_key.as_mut().unwrap().rotation_policy = "Never".to_owned();
-    let mut world = World::issued({
-        let mut first = wanted.clone();
-        first.spec.duration = Some("144h".to_owned());
-        first
-    });
-    world.certificate.spec = wanted.spec;
+    let mut world = World::issued(wanted);
+    world.certificate.spec.dns_names.push("www.web.example".to_owned());
+    world.issuer = Issuer::SignsTooLate;
     world.settle();
     let failed = |world: &World| world.status().failed_issuance_attempts;
     assert_eq!((failed(&world), world.requests_made), (Some(1), 2));
@@ -226,11 +224,15 @@ fn taken_over(annotations: &[(&str, &str)]) -> World {
     world
 }
 
-const WRITTEN: [(&str, &str); 4] = [
+const WRITTEN: [(&str, &str); 8] = [
     (names::CERTIFICATE_NAME, "web"),
     (names::ISSUER_NAME, "ca"),
     (names::ISSUER_KIND, "Issuer"),
     (names::ISSUER_GROUP, "cert-manager.io"),
+    (names::COMMON_NAME, ""),
+    (names::ALT_NAMES, "web.example"),
+    (names::IP_SANS, ""),
+    (names::URI_SANS, ""),
 ];
 
 #[test]
@@ -296,7 +298,7 @@ fn a_kept_key_is_reused_and_one_that_does_not_fit_stalls() {
     wanted.spec.private_key.as_mut().unwrap().rotation_policy = "Never".to_owned();
     let mut world = World::issued(wanted);
     let first = world.leaf();
-    world.wait(61 * 24);
+    world.wait(64 * 24);
     assert_eq!(world.status().revision, Some(2));
     assert_eq!(world.leaf().public_key(), first.public_key());
     world.certificate.spec.private_key.as_mut().unwrap().size = Some(384);

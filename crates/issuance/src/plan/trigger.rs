@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::{INVALID_SPEC, Planner, csr};
 use crate::note::Note;
-use crate::{keys, policy};
+use crate::{policy, validate};
 
 impl Planner<'_> {
     /// Starts an issuance if the policy asks for one and no back-off forbids it.
@@ -21,9 +21,19 @@ impl Planner<'_> {
             self.wake = Some(until);
             return;
         }
+        let problems = validate::certificate(&self.inputs.certificate.spec);
+        if !problems.is_empty() {
+            return self.refuse(&problems);
+        }
         self.set_condition(Condition::new("Issuing", true, violation.reason, violation.message.clone()));
         self.announce(Note::normal("Issuing", violation.message));
         self.is_new = true;
+    }
+
+    /// A spec that no webhook let through: nobody is asked until it is another.
+    fn refuse(&mut self, problems: &[validate::Problem]) {
+        let text = problems.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        self.fail(INVALID_SPEC, &text);
     }
 
     /// When the back-off ends; a spec that changed since the failure ends it at once.
@@ -38,7 +48,7 @@ impl Planner<'_> {
         let issuing = condition::find(&self.status.conditions, "Issuing");
         let is_refused = issuing.is_some_and(|issuing| issuing.reason == INVALID_SPEC)
             && self.request(self.revision() + 1).is_none();
-        if is_refused && keys::algorithm(spec).is_ok() && keys::template(spec).is_ok() {
+        if is_refused && validate::certificate(spec).is_empty() {
             return None;
         }
         self.inputs.backoff.next_attempt(self.inputs.certificate)
@@ -46,8 +56,7 @@ impl Planner<'_> {
 
     /// Whether a request asks for what the spec says now.
     pub(super) fn fits_spec(&self, request: &CertificateRequest) -> bool {
-        csr(request).is_some_and(|csr| {
-            policy::changed_fields(&self.inputs.certificate.spec, request, &csr).is_empty()
-        })
+        csr(request)
+            .is_some_and(|csr| policy::changed_fields(self.inputs.certificate, request, &csr).is_empty())
     }
 }

@@ -3,9 +3,16 @@
 use jamul_api::Object;
 use jamul_api::condition::Condition;
 use jamul_api::core::Time;
+use jiff::SignedDuration;
 
-use super::{Planner, Step, revision_of};
+use super::{PlanError, Planner, Step, revision_of};
+use crate::note::Note;
+use crate::outputs::OutputError;
 use crate::policy;
+use crate::target::{self, TargetError};
+
+/// How long until a missing password is looked for again.
+const PASSWORD_WAIT: SignedDuration = SignedDuration::from_mins(1);
 
 impl Planner<'_> {
     /// While not issuing: no next key, no old requests.
@@ -21,6 +28,29 @@ impl Planner<'_> {
         for (_, request) in revisions.into_iter().skip(usize::try_from(limit).unwrap_or(1)) {
             self.steps.push(Step::DeleteRequest(request.key()));
         }
+    }
+
+    /// While not issuing: what the spec says of the Secret beside its key pair.
+    pub(super) fn keep_secret(&mut self) -> Result<(), PlanError> {
+        let Some(secret) = self.secret.as_ref().filter(|_| self.inputs.is_secret_owner) else {
+            return Ok(());
+        };
+        match target::kept(self.inputs.certificate, secret, &self.surroundings()) {
+            Ok(None) => {}
+            Ok(Some(wanted)) => {
+                self.steps.push(Step::StoreSecret(wanted.clone()));
+                self.secret = Some(wanted);
+            }
+            Err(TargetError::Output(error @ OutputError::NoPassword { .. })) => self.no_password(&error),
+            Err(error) => return Err(error.into()),
+        }
+        Ok(())
+    }
+
+    /// Nothing tells of the Secret with the password: it is looked for again.
+    pub(super) fn no_password(&mut self, error: &OutputError) {
+        self.announce(Note::warning("KeystorePasswordSecretNotFound", error.to_string()));
+        self.wake = self.inputs.now.checked_add(PASSWORD_WAIT).ok();
     }
 
     pub(super) fn forget_next_key(&mut self) {
@@ -39,7 +69,7 @@ impl Planner<'_> {
             policy::key_pair(certificate, self.secret.as_ref()).ok().and_then(|pair| pair.validity());
         self.status.not_before = validity.map(|(not_before, _)| Time(not_before));
         self.status.not_after = validity.map(|(_, not_after)| Time(not_after));
-        let renewal = validity.map(|(from, to)| policy::renewal_time(from, to, &certificate.spec));
+        let renewal = validity.and_then(|(from, to)| policy::planned_renewal(certificate, from, to));
         self.status.renewal_time = renewal.map(Time);
         let expired = validity.is_some_and(|(_, not_after)| not_after <= self.inputs.now);
         let ready = match violation {

@@ -124,6 +124,11 @@ fn an_entry_without_hosts_or_secret_is_skipped_and_a_secret_named_twice_refuses_
 #[test]
 fn an_annotation_with_a_bad_value_is_bad_config_that_names_it() {
     for (name, value) in [
+        ("renew-before-percentage", "half"),
+        ("renew-before-percentage", "100"),
+        ("email-sans", "me"),
+        ("secret-template", "{\"label\": {}}"),
+        ("subject-organizations", "\"open"),
         ("duration", "90d"),
         ("renew-before", "soon"),
         ("revision-history-limit", "0"),
@@ -139,7 +144,7 @@ fn an_annotation_with_a_bad_value_is_bad_config_that_names_it() {
         annotations[format!("cert-manager.io/{name}")] = json!(value);
         let (certificates, warnings) = warnings(&annotations, &one_entry());
         assert_eq!((certificates, warnings.len()), (0, 1), "{name}");
-        assert!(warnings[0].contains(value) && warnings[0].contains("expected"), "{warnings:?}");
+        assert!(warnings[0].contains(value) || warnings[0].contains(name), "{warnings:?}");
     }
 }
 
@@ -152,7 +157,8 @@ fn only_what_the_shim_manages_needs_an_update() {
     existing.status = Some(jamul_api::certificate::CertificateStatus::default());
     existing.metadata.resource_version = Some("7".to_owned());
     existing.spec.issuer_ref.group = String::new();
-    existing.spec.other.insert("signatureAlgorithm".to_owned(), json!("SHA256WithRSA"));
+    existing.spec.other.insert("newerField".to_owned(), json!("x"));
+    existing.spec.signature_algorithm = "SHA256WithRSA".to_owned();
     assert!(!needs_update(&existing, &wanted));
     let changes: [fn(&mut Certificate); 4] = [
         |certificate| certificate.spec.dns_names.clear(),
@@ -165,4 +171,55 @@ fn only_what_the_shim_manages_needs_an_update() {
         change(&mut changed);
         assert!(needs_update(&changed, &wanted), "{changed:?}");
     }
+}
+
+#[test]
+fn subjects_templates_and_challenge_classes_come_from_annotations_too() {
+    let annotations = json!({
+        "cert-manager.io/issuer": "ca",
+        "cert-manager.io/email-sans": "me@web.example", "cert-manager.io/uri-sans": "spiffe://shop/web",
+        "cert-manager.io/subject-organizations": "Zoo,\"A, Inc.\"", "cert-manager.io/subject-countries": "KR",
+        "cert-manager.io/subject-serialnumber": "7", "cert-manager.io/renew-before-percentage": "25",
+        "cert-manager.io/secret-template": "{\"labels\": {\"team\": \"shop\"}}",
+        "acme.cert-manager.io/http01-edit-in-place": "true",
+        "acme.cert-manager.io/http01-ingress-class": "nginx",
+        "jamul.dev/fallback-issuers": "b",
+    });
+    let shim = certificates(&ingress(&annotations, &one_entry()), &ShimSettings::default());
+    let [certificate] = shim.certificates.as_slice() else { panic!("{shim:?}") };
+    let spec = &certificate.spec;
+    assert_eq!(spec.email_addresses, ["me@web.example"]);
+    assert_eq!(spec.uris, ["spiffe://shop/web"]);
+    let subject = spec.subject.clone().unwrap();
+    assert_eq!(subject.organizations, ["Zoo", "A, Inc."]);
+    assert_eq!((subject.countries, subject.serial_number.as_str()), (vec!["KR".to_owned()], "7"));
+    assert_eq!(spec.renew_before_percentage, Some(25));
+    assert_eq!(spec.secret_template.clone().unwrap().labels["team"], "shop");
+    for (name, value) in [
+        ("acme.cert-manager.io/http01-override-ingress-name", "web"),
+        ("acme.cert-manager.io/http01-override-ingress-class", "nginx"),
+        ("cert-manager.io/issue-temporary-certificate", "true"),
+        ("jamul.dev/fallback-issuers", "b"),
+    ] {
+        assert_eq!(certificate.annotation(name), Some(value));
+    }
+}
+
+#[test]
+fn an_update_takes_back_what_the_ingress_says_no_more_and_leaves_the_rest() {
+    let with = json!({ "cert-manager.io/issuer": "ca", "jamul.dev/fallback-issuers": "b" });
+    let of = |annotations: &Value| {
+        certificates(&ingress(annotations, &one_entry()), &ShimSettings::default()).certificates.remove(0)
+    };
+    let (mut existing, wanted) = (of(&with), of(&json!({ "cert-manager.io/issuer": "ca" })));
+    existing.metadata.annotations.get_or_insert_default().insert("mine".to_owned(), "x".to_owned());
+    existing.spec.additional_output_formats = vec![Default::default()];
+    assert!(needs_update(&existing, &wanted));
+    let merged = merged(&existing, &wanted);
+    assert!(!needs_update(&merged, &wanted));
+    assert_eq!(
+        (merged.annotation("mine"), merged.annotation("jamul.dev/fallback-issuers")),
+        (Some("x"), None)
+    );
+    assert_eq!(merged.spec.additional_output_formats.len(), 1);
 }

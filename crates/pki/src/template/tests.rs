@@ -67,6 +67,7 @@ fn a_request_reads_back_and_a_forged_one_is_refused() {
         sans: vec![San::Dns("a.example.com".to_owned())],
         usages: vec![Usage::parse("digital signature").unwrap(), Usage::parse("server auth").unwrap()],
         is_ca: false,
+        ..RequestTemplate::default()
     };
     let csr = request.sign(&key).unwrap();
     let read = Csr::from_pem(&csr.to_pem().unwrap()).unwrap();

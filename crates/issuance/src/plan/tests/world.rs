@@ -14,9 +14,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::issuers::{Outcome, ca};
+use crate::outputs::Passwords;
 use crate::plan::{Backoff, Inputs, Plan, Step, plan};
 use crate::request::{self, RequestStep};
 use crate::secret;
+use crate::target::SecretOwner;
 use crate::testing::{at, ca_secret};
 
 /// What the issuer of the world does with an approved request.
@@ -25,6 +27,10 @@ pub(super) enum Issuer {
     Signs,
     Refuses,
     Sleeps,
+    /// Signs for requests to the issuer of this name, and refuses others.
+    Only(&'static str),
+    /// What it signs has ended already.
+    SignsTooLate,
 }
 
 /// The namespace of one Certificate.
@@ -36,6 +42,8 @@ pub(super) struct World {
     pub(super) ca: Secret,
     pub(super) issuer: Issuer,
     pub(super) is_secret_owner: bool,
+    pub(super) passwords: Passwords,
+    pub(super) owner: SecretOwner,
     pub(super) requests_made: usize,
     pub(super) wake: Option<Timestamp>,
 }
@@ -55,6 +63,8 @@ impl World {
             ca: ca_secret(at("2025-01-01T00:00:00Z"), at("2035-01-01T00:00:00Z")),
             issuer: Issuer::Signs,
             is_secret_owner: true,
+            passwords: Passwords::default(),
+            owner: SecretOwner::Nobody,
             requests_made: 0,
             wake: None,
         }
@@ -75,6 +85,8 @@ impl World {
             next_key: self.secrets.get("web-next-key"),
             requests: &requests,
             is_secret_owner: self.is_secret_owner,
+            passwords: &self.passwords,
+            owner: self.owner,
             backoff: Backoff::default(),
             now: self.now,
         })
@@ -120,9 +132,15 @@ impl World {
     }
 
     pub(super) fn answer(&mut self) -> bool {
-        let spec = IssuerSpec { ca: Some(CaIssuer::default()), ..IssuerSpec::default() };
+        let issuer = CaIssuer { secret_name: "ca-pair".to_owned(), ..CaIssuer::default() };
+        let spec = IssuerSpec { ca: Some(issuer.clone()), ..IssuerSpec::default() };
         let ready = Condition::new("Ready", true, "KeyPairVerified", "");
         let ready = IssuerStatus { conditions: vec![ready], ..IssuerStatus::default() };
+        let signed =
+            |request: &CertificateRequest, at, now| match ca::sign(request, &issuer, Some(&self.ca), at) {
+                Outcome::Issued { chain, ca } => request::issued(request, chain, ca, now),
+                outcome => panic!("{outcome:?}"),
+            };
         let mut answered = false;
         for request in self.requests.values_mut() {
             let status = match request::step(request, Some((&spec, Some(&ready))), self.now) {
@@ -131,10 +149,13 @@ impl World {
                 RequestStep::Sign(_) => match self.issuer {
                     Issuer::Sleeps => continue,
                     Issuer::Refuses => request::failed(request, "the CA says no", self.now),
-                    Issuer::Signs => match ca::sign(request, "ca-pair", Some(&self.ca), &[], self.now) {
-                        Outcome::Issued { chain, ca } => request::issued(request, chain, ca, self.now),
-                        outcome => panic!("{outcome:?}"),
-                    },
+                    Issuer::Only(name) if request.spec.issuer_ref.name != name => {
+                        request::failed(request, "the CA says no", self.now)
+                    }
+                    Issuer::Signs | Issuer::Only(_) => signed(request, self.now, self.now),
+                    Issuer::SignsTooLate => {
+                        signed(request, self.now - SignedDuration::from_hours(200), self.now)
+                    }
                 },
             };
             answered = true;
