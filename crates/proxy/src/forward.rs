@@ -38,7 +38,8 @@ const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
 pub(crate) fn head(parts: http::request::Parts, connection: &ConnInfo) -> Result<RequestHead, Failure> {
     let (host, written) = host(&parts)?;
     let canonical = path::normalize(parts.uri.path()).map_err(|_| Failure::BadRequest)?;
-    let target = parts.uri.path_and_query().map_or_else(|| "/".to_owned(), ToString::to_string);
+    let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    let target = path::resolve(target).into_owned();
     let mut headers = parts.headers;
     headers.insert(header::HOST, written);
     headers.remove("proxy");
@@ -115,6 +116,10 @@ pub(crate) fn request(
     wire: Wire,
 ) -> Result<Request<RequestBody>, Failure> {
     let RequestHead { method, target, mut headers, client, is_tls, edits, .. } = head;
+    // The client's own are resolved; these come from a rewrite, and would lead out of where it leads to.
+    if path::has_dots(&target) {
+        return Err(Failure::BadRequest);
+    }
     let host = headers.get(header::HOST).cloned().ok_or(Failure::BadHost)?;
     if headers.contains_key(header::TRANSFER_ENCODING) {
         // It overrides the length, which may be a lie (RFC 9112 section 6.3, request smuggling).

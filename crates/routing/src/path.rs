@@ -1,5 +1,6 @@
 //! Paths: one canonical form, and how rules match it.
 
+use std::borrow::Cow;
 use std::fmt;
 
 /// How a rule matches the canonical path.
@@ -115,10 +116,13 @@ pub enum BadPath {
     BadEscape,
     /// `%00` or a control character.
     Control,
+    /// `.` or `..` that only some would see: encoded, beside an encoded slash or a backslash, or before `;`.
+    HiddenDots,
 }
 
 /// The one canonical path that match, auth and rewrite see: percent-decoded, `//` merged, `.` and `..`
-/// resolved (nginx's normalised URI). `path` is a request target without query.
+/// resolved (nginx's normalised URI). `path` is a request target without query. What upstreams might resolve
+/// otherwise than this is refused; docs/paths.md has the table.
 ///
 /// # Errors
 /// [`BadPath`]; the client gets 400.
@@ -127,10 +131,11 @@ pub fn normalize(path: &str) -> Result<String, BadPath> {
         return Err(BadPath::NotAbsolute);
     }
     let is_plain = |byte: u8| byte != b'%' && byte > 0x20 && byte != 0x7f;
-    if path.bytes().all(is_plain) && !path.contains("//") && !path.contains("/.") {
+    if path.bytes().all(is_plain) && !path.contains('\\') && !path.contains("//") && !path.contains("/.") {
         return Ok(path.to_owned());
     }
     let decoded = decode(path)?;
+    check_dots(path, &decoded)?;
     let mut elements: Vec<&str> = Vec::new();
     let mut is_directory = true;
     for element in decoded.split('/').skip(1) {
@@ -152,6 +157,54 @@ pub fn normalize(path: &str) -> Result<String, BadPath> {
         canonical.push('/');
     }
     Ok(canonical)
+}
+
+/// What the upstream gets of `target` (path and query) if no filter rewrites it: as the client wrote it, less the
+/// elements `.` and `..`, which are resolved as in [`normalize`]. Its path has a canonical form.
+#[must_use]
+pub fn resolve(target: &str) -> Cow<'_, str> {
+    if !has_dots(target) {
+        return Cow::Borrowed(target);
+    }
+    let (path, query) = match target.find('?') {
+        Some(query) => target.split_at_checked(query).unwrap_or((target, "")),
+        None => (target, ""),
+    };
+    let mut elements: Vec<&str> = Vec::new();
+    for element in path.split('/').skip(1) {
+        match element {
+            "" | "." => {}
+            ".." => drop(elements.pop()),
+            name => elements.push(name),
+        }
+    }
+    let is_directory = path.rsplit('/').next().is_none_or(|last| matches!(last, "" | "." | ".."));
+    let slash = if is_directory && !elements.is_empty() { "/" } else { "" };
+    Cow::Owned(format!("/{}{slash}{query}", elements.join("/")))
+}
+
+/// Whether the path of `target` has an element `.` or `..`.
+#[must_use]
+pub fn has_dots(target: &str) -> bool {
+    let path = target.split('?').next().unwrap_or_default();
+    path.contains("/.") && path.split('/').any(is_dots)
+}
+
+fn is_dots(element: &str) -> bool {
+    matches!(element, "." | "..")
+}
+
+/// Only `.` and `..` that everybody sees are resolved, and only where everybody sees the same elements.
+fn check_dots(path: &str, decoded: &str) -> Result<(), BadPath> {
+    let seen = path.split('/').filter(|element| is_dots(element)).count();
+    let elements = || decoded.split(['/', '\\']);
+    // Servlet containers take what stands behind `;` for parameters.
+    let names = elements().map(|element| element.split(';').next().unwrap_or_default());
+    let hides_slashes = elements().count() != path.split('/').count();
+    if names.filter(|name| is_dots(name)).count() != seen || (seen > 0 && hides_slashes) {
+        return Err(BadPath::HiddenDots);
+    }
+    Ok(())
 }
 
 fn decode(path: &str) -> Result<String, BadPath> {
@@ -190,7 +243,7 @@ mod tests {
             ("/a/../b", "/b"),
             ("/a/b/..", "/a/"),
             ("/%61dmin", "/admin"),
-            ("/a%2f..%2fb", "/b"),
+            ("/a%2fb", "/a/b"),
             ("/.well-known/x", "/.well-known/x"),
         ] {
             assert_eq!(normalize(path).as_deref(), Ok(canonical), "{path}");
@@ -201,7 +254,10 @@ mod tests {
     fn paths_that_climb_or_hide_control_characters_are_refused() {
         assert_eq!(normalize("a"), Err(BadPath::NotAbsolute));
         assert_eq!(normalize("/.."), Err(BadPath::AboveRoot));
-        assert_eq!(normalize("/%2e%2e/x"), Err(BadPath::AboveRoot));
+        for path in ["/a/%2e%2e/x", "/a%2f..%2fb", "/a%2fb/../c", "/a\\..\\b", "/a%5c..", "/..;x/a", "/a/%2e"]
+        {
+            assert_eq!(normalize(path), Err(BadPath::HiddenDots), "{path}");
+        }
         assert_eq!(normalize("/%0"), Err(BadPath::BadEscape));
         assert_eq!(normalize("/%00"), Err(BadPath::Control));
         assert_eq!(normalize("/%ff"), Err(BadPath::BadEscape));

@@ -95,6 +95,9 @@ fn path_fault(bad: BadPath) -> &'static str {
         BadPath::NotAbsolute => "the path does not begin with /; such a request is answered with 400",
         BadPath::AboveRoot => "the path climbs above the root; such a request is answered with 400",
         BadPath::BadEscape => "the path has a % that escapes nothing; such a request is answered with 400",
+        BadPath::HiddenDots => {
+            "the path hides . or .. from some and shows it to others; such a request is answered with 400"
+        }
         BadPath::Control => "the path holds a control character; such a request is answered with 400",
     }
 }

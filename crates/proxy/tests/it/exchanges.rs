@@ -237,3 +237,47 @@ async fn exchanges_are_counted_under_the_names_of_ingress_nginx() {
     let labels: Vec<_> = metric.get_label().iter().map(|label| (label.name(), label.value())).collect();
     assert!(labels.contains(&("ingress", "web")) && labels.contains(&("status", "200")), "{labels:?}");
 }
+
+#[tokio::test]
+async fn paths_are_what_docs_say_also_through_the_proxy() {
+    let origin = Origin::start("one").await;
+    let stage = Stage::start(SnapshotBuilder::default().route("a.example", &[origin.address]));
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/paths.md");
+    let page = std::fs::read_to_string(page).unwrap();
+    for row in page.lines().filter(|line| line.starts_with("| `")) {
+        let cells: Vec<&str> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let (asked, canonical, sent) = (cells[1], cells[2], cells[3]);
+        let response = get(stage.http, "a.example", asked).await;
+        if canonical == "400" {
+            assert_eq!(status(&response), 400, "{asked}: {response}");
+        } else {
+            assert!(response.contains(&format!("one GET {sent}\n")), "{asked}: {response}");
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Escaping;
+
+impl Filter for Escaping {
+    fn name(&self) -> &'static str {
+        "escaping"
+    }
+
+    fn on_request(&self, head: &mut RequestHead, _scope: &mut Scope<'_>) -> Verdict {
+        head.target = head.path.replace("/public", "/base/");
+        Verdict::Continue
+    }
+}
+
+#[tokio::test]
+async fn a_rewrite_cannot_be_made_to_climb() {
+    let origin = Origin::start("one").await;
+    let stage = Stage::start(SnapshotBuilder::default().route_with(
+        "a.example",
+        &[origin.address],
+        filtered(Escaping),
+    ));
+    assert_eq!(status(&get(stage.http, "a.example", "/public../secret").await), 400);
+    assert!(get(stage.http, "a.example", "/public/x").await.contains("one GET /base//x\n"));
+}

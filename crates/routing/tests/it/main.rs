@@ -2,3 +2,4 @@
 
 mod annotations_doc;
 mod every_annotation;
+mod paths_doc;
