@@ -20,6 +20,7 @@ use crate::drain::Drain;
 use crate::exchange;
 use crate::idle::SendTimeout;
 use crate::local::LocalExecutor;
+use crate::proxy_protocol::{self, Ends};
 use crate::strict::Strict;
 use crate::tls::{self, ServerTls};
 use crate::worker::Worker;
@@ -65,10 +66,17 @@ pub(crate) async fn accept(
     Ok(())
 }
 
-async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>) {
+async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>) {
     let _active = worker.metrics.connection_opened();
-    let local_port = stream.local_addr().map_or(0, |address| address.port());
-    let info = Rc::new(ConnInfo { client: peer.ip().to_canonical(), local_port, is_tls: tls.is_some() });
+    let Ends { client, local } = match ends(&worker, &mut stream, peer).await {
+        Ok(ends) => ends,
+        Err(error) => {
+            tracing::debug!(%peer, error = &error as &dyn std::error::Error, "no PROXY protocol header");
+            return;
+        }
+    };
+    let (client, local_port) = (client.ip().to_canonical(), local.port());
+    let info = Rc::new(ConnInfo { client, local_port, is_tls: tls.is_some() });
     // Without it only latency suffers.
     let _: io::Result<()> = stream.set_nodelay(true);
     let stream = SendTimeout::new(stream, worker.settings.waits.send);
@@ -82,6 +90,16 @@ async fn serve(worker: Rc<Worker>, stream: TcpStream, peer: SocketAddr, tls: Opt
             tracing::debug!(%peer, error = &error as &dyn std::error::Error, "TLS handshake failed");
         }
         Err(_) => tracing::debug!(%peer, "TLS handshake took too long"),
+    }
+}
+
+/// The connection's two ends, or what a load balancer in front says of them.
+async fn ends(worker: &Worker, stream: &mut TcpStream, peer: SocketAddr) -> io::Result<Ends> {
+    let client = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+    let ends = Ends { client, local: stream.local_addr()? };
+    match &worker.settings.proxy_protocol {
+        Some(settings) => proxy_protocol::accept(stream, ends, settings).await,
+        None => Ok(ends),
     }
 }
 

@@ -1,7 +1,9 @@
 //! What the data plane needs to know before it starts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 /// Ports, workers, limits. Fixed while the process runs; everything that changes is in the Snapshot.
 #[derive(Clone, Debug)]
@@ -16,6 +18,8 @@ pub struct ProxySettings {
     pub https_port_in_redirects: u16,
     /// How long exchanges in flight may take to finish at shutdown.
     pub grace: Duration,
+    /// What connections begin with, if load balancers in front say who the client is (`use-proxy-protocol`).
+    pub proxy_protocol: Option<ProxyProtocol>,
     /// Waits towards clients.
     pub waits: Waits,
     /// Limits towards clients.
@@ -24,6 +28,30 @@ pub struct ProxySettings {
     pub access_log: bool,
     /// How they are written.
     pub log_format: LogFormat,
+}
+
+/// A PROXY protocol header at the beginning of each connection, to http and https ports alike.
+#[derive(Clone, Debug)]
+pub struct ProxyProtocol {
+    /// Who is believed; others must send the header too, but stay who they are (`proxy-real-ip-cidr`).
+    pub trusted: Vec<IpNet>,
+    /// For the whole header: 5 s (`proxy-protocol-header-timeout`).
+    pub wait: Duration,
+}
+
+impl ProxyProtocol {
+    /// Whether what comes from `peer` is believed.
+    pub(crate) fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted.iter().any(|net| net.contains(&peer))
+    }
+}
+
+impl Default for ProxyProtocol {
+    /// ingress-nginx's: everybody is believed.
+    fn default() -> Self {
+        let trusted = [IpAddr::from([0; 4]), IpAddr::from([0; 16])].map(|any| IpNet::new_assert(any, 0));
+        Self { trusted: trusted.to_vec(), wait: Duration::from_secs(5) }
+    }
 }
 
 /// Waits towards clients; defaults as nginx has them.
@@ -82,6 +110,7 @@ impl Default for ProxySettings {
             workers: 1,
             https_port_in_redirects: 443,
             grace: Duration::from_secs(240),
+            proxy_protocol: None,
             waits: Waits::default(),
             limits: Limits::default(),
             access_log: true,

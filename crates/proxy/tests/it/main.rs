@@ -9,6 +9,7 @@ mod exchanges;
 mod grpc;
 mod origin;
 mod plain;
+mod proxy_protocol;
 mod question;
 mod resilience;
 mod shutdown;
