@@ -59,7 +59,7 @@ impl AccessLog {
 
     /// Writes the line of `record`, which is over `now`.
     pub(crate) fn exchange_finished(&self, record: &ExchangeRecord, now: Instant) {
-        if self.sink.is_none() {
+        if self.sink.is_none() || !record.is_logged {
             return;
         }
         let length = {

@@ -25,9 +25,6 @@ use crate::wish::Wish;
 use crate::worker::Worker;
 use crate::working::Turns;
 
-/// ingress-nginx's defaults: `hsts`, `hsts-max-age`, `hsts-include-subdomains`.
-const HSTS: HeaderValue = HeaderValue::from_static("max-age=31536000; includeSubDomains");
-
 /// Questions that one filter may ask about one request.
 const QUESTIONS: usize = 4;
 
@@ -45,8 +42,10 @@ pub(crate) async fn run(
     let serving = serve(&worker, &connection, parts, incoming, &mut open.record);
     let outcome = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or(Err(Failure::Panic));
     let mut outcome = outcome.unwrap_or_else(|failure| failed(failure, &mut open.record));
-    if connection.is_tls {
-        outcome.head.headers.insert(header::STRICT_TRANSPORT_SECURITY, HSTS);
+    if connection.is_tls
+        && let Some(hsts) = &worker.snapshots.load().globals.hsts
+    {
+        outcome.head.headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
     if version < Version::HTTP_2 && open.record.failure.is_some_and(Failure::closes) {
         outcome.head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -82,6 +81,7 @@ async fn serve(
     let mut scope = Scope::new(&route, worker.settings.https_port_in_redirects);
 
     let (passed, reply) = filters_in(&worker.turns, &mut head, &mut scope).await;
+    record.is_logged = scope.is_logged;
     let mut outcome = match reply {
         Some(reply) => reply.into(),
         None => {

@@ -32,6 +32,8 @@ pub(crate) struct ExchangeRecord {
     /// Bytes of the response body.
     pub(crate) sent: u64,
     pub(crate) failure: Option<Failure>,
+    /// Whether it is written to the access log (`enable-access-log`).
+    pub(crate) is_logged: bool,
     pub(crate) started: Instant,
 }
 
@@ -64,6 +66,7 @@ impl ExchangeRecord {
             status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
             sent: 0,
             failure: None,
+            is_logged: true,
             started: Instant::now(),
         }
     }

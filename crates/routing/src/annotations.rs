@@ -1,5 +1,6 @@
 //! The registry of annotations, in the order in which their filters run.
 
+pub mod access_log;
 pub mod affinity;
 pub mod app_root;
 pub mod auth_external;
@@ -28,6 +29,7 @@ use crate::draft::Draft;
 
 /// Every family, in execution order: who may come, then where to, then how.
 pub const ANNOTATIONS: &[&dyn Annotation] = &[
+    &access_log::Family,
     &app_root::Family,
     &redirects::Family,
     &ssl_redirect::Family,
@@ -171,7 +173,9 @@ mod tests {
     #[test]
     fn security_fails_closed() {
         let is_security = |name: &str| {
-            (name.starts_with("auth-") && !name.starts_with("auth-keepalive"))
+            (name.starts_with("auth-")
+                && !name.starts_with("auth-keepalive")
+                && !name.starts_with("auth-cache"))
                 || name.ends_with("-source-range")
         };
         for key in keys().filter(|key| is_security(key.name)) {

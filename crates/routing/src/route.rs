@@ -129,6 +129,8 @@ pub struct Scope<'a> {
     pub route: &'a Route,
     /// Port of the https listener as clients reach it; redirects name it when it is not 443 and says so.
     pub https_port: u16,
+    /// Whether the exchange is written to the access log.
+    pub is_logged: bool,
     /// Which of the filters that a filter holds asked the last question.
     pub member: usize,
     /// Made to the response's headers last, whoever answers.
@@ -139,7 +141,7 @@ impl<'a> Scope<'a> {
     /// For a request that `route` takes.
     #[must_use]
     pub fn new(route: &'a Route, https_port: u16) -> Self {
-        Self { route, https_port, member: 0, response_edits: Vec::new() }
+        Self { route, https_port, is_logged: true, member: 0, response_edits: Vec::new() }
     }
 }
 

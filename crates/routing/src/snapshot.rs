@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::challenges::Challenges;
+use crate::globals::Globals;
 use crate::router::Router;
 use crate::shards::Shards;
 use crate::tls::CertTable;
@@ -21,4 +22,6 @@ pub struct Snapshot {
     pub certs: CertTable,
     /// HTTP-01 answers.
     pub challenges: Arc<Challenges>,
+    /// What holds for all exchanges.
+    pub globals: Arc<Globals>,
 }

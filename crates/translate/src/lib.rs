@@ -18,6 +18,7 @@ mod canary;
 mod challenge;
 mod change;
 mod class;
+mod controller;
 mod findings;
 mod host;
 mod index;

@@ -16,7 +16,7 @@ use crate::objects::{Difference, Objects};
 use crate::settings::Settings;
 use crate::tls::{Certificates, HostCertificate};
 use crate::upstreams::Upstreams;
-use crate::{challenge, host, ingress, tls};
+use crate::{challenge, controller, host, ingress, tls};
 
 /// Keeps a Snapshot up to date: changes go in by [`Self::apply`], and [`Self::publish`] translates again what
 /// depends on them, and nothing else. Changes that are applied together are published together, so a route
@@ -40,6 +40,8 @@ pub struct Translator {
     certificates: Certificates,
     upstreams: Upstreams,
     findings: Findings,
+    /// What is wrong with the controller's ConfigMap.
+    settings_diagnostics: Vec<Diagnostic>,
     dirty: Dirty,
     snapshot: Arc<Snapshot>,
     work: Work,
@@ -78,6 +80,8 @@ struct Dirty {
     certificates: BTreeSet<HostPattern>,
     upstreams: BTreeSet<UpstreamId>,
     challenges: bool,
+    /// The controller's ConfigMap.
+    globals: bool,
 }
 
 impl Translator {
@@ -98,6 +102,7 @@ impl Translator {
             certificates: Certificates::default(),
             upstreams: Upstreams::default(),
             findings: Findings::default(),
+            settings_diagnostics: Vec::new(),
             dirty: Dirty::default(),
             snapshot: Arc::new(Snapshot { certs, ..Snapshot::default() }),
             work: Work::default(),
@@ -182,6 +187,9 @@ impl Translator {
         if dirty.challenges {
             is_changed |= self.translate_challenges(&mut next);
         }
+        if dirty.globals {
+            is_changed |= self.translate_globals(&mut next);
+        }
         if !is_changed {
             return None;
         }
@@ -230,6 +238,7 @@ impl Translator {
     fn touch_config_map(&mut self, difference: &Difference<ConfigMap>) {
         let key = difference.key();
         if self.settings.config.as_ref() == Some(&key) {
+            self.dirty.globals = true;
             for setting in differing_keys(difference) {
                 self.touch_reference(&Reference::Setting(setting));
             }
@@ -377,6 +386,20 @@ impl Translator {
         if !is_claimed && let Some(state) = self.hosts.remove(pattern) {
             self.findings.replace(&state.diagnostics, &[]);
             self.findings.replace(&state.certificate.diagnostics, &[]);
+        }
+        is_changed
+    }
+
+    fn translate_globals(&mut self, next: &mut Snapshot) -> bool {
+        let key = self.settings.config.clone().unwrap_or_default();
+        let data =
+            self.objects.config_maps.get(&key).and_then(|config| config.data.clone()).unwrap_or_default();
+        let (globals, diagnostics) = controller::translate(&key, &data);
+        self.findings.replace(&self.settings_diagnostics, &diagnostics);
+        self.settings_diagnostics = diagnostics;
+        let is_changed = *next.globals != globals;
+        if is_changed {
+            next.globals = Arc::new(globals);
         }
         is_changed
     }

@@ -7,7 +7,7 @@ use http::{Request, Version};
 use http_body_util::{BodyExt, Empty};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use jamul_proxy::{ServerTls, plain};
-use jamul_routing::{CertEntry, CertTable, HostPattern, Protocol, Upstream};
+use jamul_routing::{CertEntry, CertTable, Globals, HostPattern, Protocol, Upstream};
 use rustls_pki_types::CertificateDer;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -54,6 +54,29 @@ async fn the_certificate_follows_the_server_name() {
     ] {
         assert!(response.contains(line), "{line:?} is missing in {response}");
     }
+}
+
+#[tokio::test]
+async fn strict_transport_security_follows_the_settings_of_the_newest_snapshot() {
+    let origin = Origin::start("one").await;
+    let (default, root) = certificate("a.example");
+    let build = |hsts: &str| {
+        let mut builder = SnapshotBuilder::default().route("a.example", &[origin.address]);
+        builder.0.certs = CertTable::new(Some(Arc::clone(&default)));
+        let (globals, invalid) = Globals::compile(|key| (key == "hsts").then(|| hsts.to_owned()));
+        assert_eq!(invalid, []);
+        builder.0.globals = Arc::new(globals);
+        builder
+    };
+    let stage = Stage::start(build("true"));
+    let mut stream = tls(stage.https, "a.example", &root, "http/1.1").await;
+    let request = "GET / HTTP/1.1\r\nhost: a.example\r\n\r\n";
+    assert!(exchange(&mut stream, request).await.contains("strict-transport-security: max-age="));
+    stage.snapshots.store(Arc::new(build("false").0));
+    assert!(
+        !exchange(&mut stream, request).await.contains("strict-transport-security"),
+        "on the same connection"
+    );
 }
 
 #[tokio::test]

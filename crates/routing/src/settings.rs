@@ -1,0 +1,298 @@
+//! The keys of the controller's ConfigMap, and how far each is supported.
+
+use crate::annotation::Support;
+
+/// Keys that are treated alike.
+#[derive(Clone, Copy, Debug)]
+pub struct Group {
+    /// How far they are supported.
+    pub support: Support,
+    /// What they do; why nothing is lost, or what is; what to do instead.
+    pub about: &'static str,
+    /// Their names.
+    pub keys: &'static [&'static str],
+}
+
+/// Every key of ingress-nginx.
+pub const SETTINGS: &[Group] = &[
+    Group {
+        support: Support::Honoured,
+        about: "Defaults of the annotations of the same names.",
+        keys: &[
+            "denylist-source-range",
+            "force-ssl-redirect",
+            "load-balance",
+            "preserve-trailing-slash",
+            "proxy-body-size",
+            "proxy-connect-timeout",
+            "proxy-cookie-domain",
+            "proxy-cookie-path",
+            "proxy-next-upstream",
+            "proxy-next-upstream-timeout",
+            "proxy-next-upstream-tries",
+            "proxy-read-timeout",
+            "proxy-redirect-from",
+            "proxy-redirect-to",
+            "proxy-send-timeout",
+            "relative-redirects",
+            "retry-non-idempotent",
+            "ssl-redirect",
+            "use-port-in-redirects",
+            "whitelist-source-range",
+        ],
+    },
+    Group {
+        support: Support::Honoured,
+        about: "External authentication of all routes that do not say enable-global-auth: \"false\".",
+        keys: &[
+            "global-auth-always-set-cookie",
+            "global-auth-method",
+            "global-auth-request-redirect",
+            "global-auth-response-headers",
+            "global-auth-signin",
+            "global-auth-signin-redirect-param",
+            "global-auth-url",
+        ],
+    },
+    Group {
+        support: Support::Honoured,
+        about: "Strict-Transport-Security of answers by https.",
+        keys: &["hsts", "hsts-include-subdomains", "hsts-max-age", "hsts-preload"],
+    },
+    Group {
+        support: Support::Honoured,
+        about: "Redirects to https and other names, and which rules they and authentication leave alone.",
+        keys: &["http-redirect-code", "no-auth-locations", "no-tls-redirect-locations"],
+    },
+    Group {
+        support: Support::Honoured,
+        about: "Names of headers that custom-headers may set.",
+        keys: &["global-allowed-response-headers"],
+    },
+    Group {
+        support: Support::WithoutEffect,
+        about: "Jamul always does what their defaults say; another value is not followed yet.",
+        keys: &[
+            "allow-backend-server-header",
+            "allow-cross-namespace-resources",
+            "allow-snippet-annotations",
+            "annotation-value-word-blocklist",
+            "annotations-risk-level",
+            "client-body-timeout",
+            "client-header-timeout",
+            "compute-full-forwarded-for",
+            "custom-http-errors",
+            "disable-access-log",
+            "disable-http-access-log",
+            "disable-proxy-intercept-errors",
+            "enable-access-log-for-default-backend",
+            "enable-auth-access-log",
+            "enable-brotli",
+            "enable-ocsp",
+            "enable-opentelemetry",
+            "enable-real-ip",
+            "enable-underscores-in-headers",
+            "forwarded-for-header",
+            "forwarded-for-proxy-protocol-header",
+            "forwarded-host-header",
+            "generate-request-id",
+            "global-auth-cache-duration",
+            "global-auth-cache-key",
+            "http2-max-concurrent-streams",
+            "ignore-invalid-headers",
+            "keep-alive",
+            "keep-alive-requests",
+            "large-client-header-buffers",
+            "limit-conn-status-code",
+            "limit-rate",
+            "limit-rate-after",
+            "limit-req-status-code",
+            "log-format-escape-json",
+            "log-format-escape-none",
+            "log-format-upstream",
+            "proxy-add-original-uri-header",
+            "proxy-http-version",
+            "proxy-protocol-header-timeout",
+            "proxy-real-ip-cidr",
+            "proxy-request-buffering",
+            "server-tokens",
+            "service-upstream",
+            "skip-access-log-urls",
+            "ssl-protocols",
+            "ssl-reject-handshake",
+            "strict-validate-path-type",
+            "upstream-keepalive-connections",
+            "upstream-keepalive-requests",
+            "upstream-keepalive-time",
+            "upstream-keepalive-timeout",
+            "use-forwarded-headers",
+            "use-geoip2",
+            "use-gzip",
+            "use-http2",
+            "use-proxy-protocol",
+            "worker-shutdown-timeout",
+        ],
+    },
+    Group {
+        support: Support::WithoutEffect,
+        about: "Headers that are added or hidden for all routes: not yet; use custom-headers on the routes.",
+        keys: &["add-headers", "hide-headers", "proxy-set-headers"],
+    },
+    Group {
+        support: Support::WithoutEffect,
+        about: "They tune what belongs to a key above that is not followed yet.",
+        keys: &[
+            "brotli-level",
+            "brotli-min-length",
+            "brotli-types",
+            "geoip2-autoreload-in-minutes",
+            "gzip-disable",
+            "gzip-level",
+            "gzip-min-length",
+            "gzip-types",
+            "opentelemetry-config",
+            "opentelemetry-operation-name",
+            "opentelemetry-trust-incoming-span",
+            "otel-max-export-batch-size",
+            "otel-max-queuesize",
+            "otel-sampler",
+            "otel-sampler-parent-based",
+            "otel-sampler-ratio",
+            "otel-schedule-delay-millis",
+            "otel-service-name",
+            "otlp-collector-host",
+            "otlp-collector-port",
+        ],
+    },
+    Group {
+        support: Support::WithoutEffect,
+        about: "They tune nginx: its processes, buffers, tables and files, which are not here.",
+        keys: &[
+            "access-log-params",
+            "access-log-path",
+            "client-body-buffer-size",
+            "client-header-buffer-size",
+            "debug-connections",
+            "default-type",
+            "disable-ipv6-dns",
+            "disable-stream-access-log",
+            "enable-aio-write",
+            "enable-multi-accept",
+            "enable-serial-reloads",
+            "error-log-level",
+            "error-log-path",
+            "grpc-buffer-size-kb",
+            "http-access-log-path",
+            "http2-max-field-size",
+            "http2-max-header-size",
+            "http2-max-requests",
+            "limit-conn-zone-variable",
+            "log-format-stream",
+            "lua-shared-dicts",
+            "map-hash-bucket-size",
+            "max-worker-connections",
+            "max-worker-open-files",
+            "nginx-status-ipv4-whitelist",
+            "nginx-status-ipv6-whitelist",
+            "proxy-buffer-size",
+            "proxy-buffering",
+            "proxy-buffers-number",
+            "proxy-busy-buffers-size",
+            "proxy-headers-hash-bucket-size",
+            "proxy-headers-hash-max-size",
+            "proxy-max-temp-file-size",
+            "proxy-ssl-location-only",
+            "proxy-stream-next-upstream",
+            "proxy-stream-next-upstream-timeout",
+            "proxy-stream-next-upstream-tries",
+            "proxy-stream-responses",
+            "proxy-stream-timeout",
+            "reuse-port",
+            "server-name-hash-bucket-size",
+            "server-name-hash-max-size",
+            "ssl-buffer-size",
+            "ssl-ciphers",
+            "ssl-dh-param",
+            "ssl-early-data",
+            "ssl-ecdh-curve",
+            "ssl-session-cache",
+            "ssl-session-cache-size",
+            "ssl-session-ticket-key",
+            "ssl-session-tickets",
+            "ssl-session-timeout",
+            "stream-access-log-path",
+            "variables-hash-bucket-size",
+            "variables-hash-max-size",
+            "worker-cpu-affinity",
+            "worker-processes",
+        ],
+    },
+    Group {
+        support: Support::WithoutEffect,
+        about: "Addresses and log transport are flags or the platform's business: --bind-address, standard output.",
+        keys: &[
+            "bind-address",
+            "bind-address-ipv4",
+            "bind-address-ipv6",
+            "disable-ipv6",
+            "enable-syslog",
+            "syslog-host",
+            "syslog-port",
+        ],
+    },
+    Group {
+        support: Support::Refused,
+        about: "They close something and are not followed: use denylist-source-range, or a firewall before Jamul.",
+        keys: &[
+            "block-cidrs",
+            "block-referers",
+            "block-user-agents",
+            "enable-modsecurity",
+            "enable-owasp-modsecurity-crs",
+            "modsecurity-snippet",
+        ],
+    },
+    Group {
+        support: Support::Refused,
+        about: "Raw nginx configuration is never run.",
+        keys: &[
+            "global-auth-snippet",
+            "http-snippet",
+            "location-snippet",
+            "main-snippet",
+            "server-snippet",
+            "stream-snippet",
+        ],
+    },
+];
+
+/// The group of a key; `None` if ingress-nginx has no such key.
+#[must_use]
+pub fn group(key: &str) -> Option<&'static Group> {
+    SETTINGS.iter().find(|group| group.keys.contains(&key))
+}
+
+/// The known key that `name` was probably meant to be.
+#[must_use]
+pub fn did_you_mean(name: &str) -> Option<&'static str> {
+    let keys = SETTINGS.iter().flat_map(|group| group.keys);
+    let distances = keys.map(|key| (strsim::damerau_levenshtein(name, key), *key));
+    let (distance, closest) = distances.min()?;
+    (distance <= 3 && distance < name.len()).then_some(closest)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_unique_and_groups_say_why() {
+        let all: Vec<&str> = SETTINGS.iter().flat_map(|group| group.keys).copied().collect();
+        assert_eq!(all.iter().collect::<BTreeSet<_>>().len(), all.len());
+        assert!(SETTINGS.iter().all(|group| group.about.ends_with('.')));
+        assert_eq!(did_you_mean("proxy-bodysize"), Some("proxy-body-size"));
+        assert_eq!(did_you_mean("something-else"), None);
+    }
+}
