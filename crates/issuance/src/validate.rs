@@ -283,7 +283,7 @@ impl Found {
                 );
             }
             (None, None) => {
-                self.add(field, "Required value: one of password and passwordSecretRef must be set")
+                self.add(field, "Required value: one of password and passwordSecretRef must be set");
             }
             (Some(password), None) if password.is_empty() => {
                 self.add(format!("{field}.password"), "Invalid value: \"\": must not be empty");

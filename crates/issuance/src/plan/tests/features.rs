@@ -201,7 +201,8 @@ fn a_secret_of_another_type_keeps_it() {
 
 #[test]
 fn each_kind_of_damage_has_its_reason_and_is_repaired() {
-    let damages: [(&str, fn(&mut Secret)); 6] = [
+    type Damage = fn(&mut Secret);
+    let damages: [(&str, Damage); 6] = [
         ("MissingData", |secret| _ = secret.data.as_mut().unwrap().remove(names::TLS_KEY)),
         ("MissingData", |secret| secret.data = None),
         ("InvalidKeyPair", |secret| {
