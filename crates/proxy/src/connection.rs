@@ -31,6 +31,10 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const MIN_BUFFER: usize = 64 * 1024;
 /// Resets that an HTTP/2 client may have us keep in mind ("rapid reset", CVE-2023-44487).
 const PENDING_RESETS: usize = 20;
+/// Streams that an HTTP/2 client may have us reset for its errors ("made you reset", CVE-2025-8671).
+const OWN_RESETS: usize = 64;
+/// What waits to be sent on one HTTP/2 stream whose client does not read.
+const STREAM_BUFFER: usize = 128 * 1024;
 
 /// Accepts connections until draining begins; those that the kernel has already taken are still served.
 pub(crate) async fn accept(
@@ -135,6 +139,8 @@ where
         .max_concurrent_streams(limits.h2_streams)
         .max_header_list_size(u32::try_from(limits.header_bytes).unwrap_or(u32::MAX))
         .max_pending_accept_reset_streams(PENDING_RESETS)
+        .max_local_error_reset_streams(OWN_RESETS)
+        .max_send_buf_size(STREAM_BUFFER)
         .keep_alive_interval(waits.keep_alive)
         .keep_alive_timeout(waits.header);
     let service = service_fn(move |request| {

@@ -116,7 +116,7 @@ impl RequestBody {
         let idle = IdleTimer::new(wait);
         let source = Source { incoming, meter: Rc::clone(&meter), limit, idle, kept, attempt: 0 };
         let source = Rc::new(RefCell::new(source));
-        let replay = Replay { source: Some(Rc::clone(&source)), hint: hint.clone() };
+        let replay = Replay { source: Some(Rc::clone(&source)), hint };
         Ok((Self::Client(ClientBody { source, hint, replayed: 0, attempt: 0 }), meter, replay))
     }
 }
@@ -131,7 +131,7 @@ impl Replay {
         }
         source.attempt += 1;
         source.meter.advance(Phase::Upstream);
-        let (hint, attempt) = (self.hint.clone(), source.attempt);
+        let (hint, attempt) = (self.hint, source.attempt);
         Some(RequestBody::Client(ClientBody { source: Rc::clone(shared), hint, replayed: 0, attempt }))
     }
 
@@ -167,7 +167,7 @@ impl Body for RequestBody {
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Empty => SizeHint::with_exact(0),
-            Self::Client(body) => body.hint.clone(),
+            Self::Client(body) => body.hint,
         }
     }
 }

@@ -6,6 +6,7 @@
 mod annotations;
 mod clients;
 mod exchanges;
+mod frames;
 mod grpc;
 mod origin;
 mod plain;
