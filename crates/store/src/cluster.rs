@@ -252,7 +252,7 @@ impl Cluster {
             .await
             .map_err(|source| refused::<K>("write", &key, source))?;
         if let Some(by_name) = self.by_name::<K>() {
-            by_name.is_read(&key);
+            by_name.is_written(&key);
         }
         Ok(self.shared.replica.put(written))
     }

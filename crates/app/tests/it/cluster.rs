@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod cert_managers;
 mod lab;
 
 use crate::e2e::stage::PATIENCE;
 
+use cert_managers::CertManagers;
 use lab::{Ca, Lab, Site};
 
 #[test]
@@ -50,8 +52,8 @@ fn the_next_leader_goes_on_with_the_order_of_one_that_was_killed() {
     second.until("the second is ready", || site.is_ready("10.10.0.32"));
     site.apply_blog(&ca);
     let order = first.until("an order at the CA", || {
-        let url = site.get("orders", "{.items[*].status.url}");
-        (site.get("challenges", "{.items[*].status.presented}") == "true").then_some(url)
+        let is_presented = site.get("challenges", "{.items[*].status.presented}") == "true";
+        is_presented.then(|| site.get("orders", "{.items[*].status.url}"))
     });
     drop(first);
 
@@ -102,4 +104,39 @@ fn traffic_goes_on_without_an_api_server_and_changes_are_made_up_for() {
     site.kubectl(&["delete", "ingress", "hello"], "");
     run.until("the deletion is seen", || site.plain_answer("10.10.0.51", "/").is_none().then_some(()));
     drop(upstream);
+}
+
+#[test]
+fn what_cert_manager_made_is_taken_over_and_nothing_is_issued_again() {
+    let Some(lab) = Lab::shared() else { return };
+    let site = Site::new(&lab, "takeover", "takeover.example.com");
+    let made = CertManagers::new("takeover.example.com");
+    // As its controllers write them, in their names.
+    let by = |manager: &str, text: &str| {
+        let arguments = ["apply", "--server-side", "--field-manager", manager, "-f", "-"];
+        site.kubectl(&arguments, text);
+    };
+    by("kubectl", &made.issuer());
+    by("cert-manager-certificates-trigger", &made.certificate());
+    let uid = site.get("certificates", "{.items[*].metadata.uid}");
+    by("cert-manager-certificates-issuing", &made.secret());
+    by("cert-manager-certificates-request-manager", &made.request(&uid));
+    let status = |kind: &str, name: &str, status: &str| {
+        site.kubectl(&["patch", kind, name, "--subresource", "status", "--type", "merge", "-p", status], "");
+    };
+    status("certificates", "web", &made.certificate_status());
+    status("certificaterequests", "web-1", &made.request_status());
+    let version = || site.get("secrets/web-tls", "{.metadata.resourceVersion}");
+    let before = version();
+
+    // Its lease has run out long ago. That a new Certificate is issued shows that the others were looked at.
+    let mut run = site.run("a", "10.10.0.43", &["--leader-election-lease-duration=4s"]);
+    site.apply(&made.another());
+    run.until("another certificate", || {
+        let ready = site.get("certificates/another", "{.status.conditions[?(@.type==\"Ready\")].status}");
+        (ready == "True").then_some(())
+    });
+    assert_eq!(version(), before, "{}", run.output());
+    assert_eq!(site.get("certificaterequests", "{.items[*].metadata.name}"), "another-1 web-1");
+    assert_eq!(site.get("certificates/web", "{.status.revision}"), "1");
 }

@@ -28,6 +28,8 @@ const READ_AGAIN: Duration = Duration::from_secs(60);
 enum Knowledge {
     /// It has to be read.
     Due,
+    /// An answer is awaited; what changes meanwhile makes it due again.
+    Reading,
     /// What our copy says holds, also when it has none.
     Current,
 }
@@ -54,9 +56,20 @@ impl ByName {
         self.wanted().get(key) == Some(&Knowledge::Current)
     }
 
-    /// It was read, or written by us.
-    pub(super) fn is_read(&self, key: &ObjectKey) {
+    /// It was written by us.
+    pub(super) fn is_written(&self, key: &ObjectKey) {
         self.wanted().insert(key.clone(), Knowledge::Current);
+    }
+
+    fn is_being_read(&self, key: &ObjectKey) {
+        self.wanted().insert(key.clone(), Knowledge::Reading);
+    }
+
+    /// The answer has come. It counts unless something was heard of the object since it was asked for.
+    fn is_read(&self, key: &ObjectKey) {
+        if let Some(known @ Knowledge::Reading) = self.wanted().get_mut(key) {
+            *known = Knowledge::Current;
+        }
     }
 
     fn is_wanted(&self, key: &ObjectKey) -> bool {
@@ -91,13 +104,17 @@ pub(super) async fn read<K: Object>(
     by_name: &ByName,
     key: &ObjectKey,
 ) -> Result<Option<Arc<K>>, ApiFailure> {
-    // Before the answer: what changes while we wait makes it due again.
-    by_name.is_read(key);
+    by_name.is_being_read(key);
     let answer = api.read::<K>(key).await;
     match answer {
-        Ok(Some(object)) => Ok(Some(replica.put(object))),
+        Ok(Some(object)) => {
+            let object = replica.put(object);
+            by_name.is_read(key);
+            Ok(Some(object))
+        }
         Ok(None) => {
             replica.forget::<K>(key);
+            by_name.is_read(key);
             Ok(None)
         }
         Err(failure) => {
@@ -216,5 +233,23 @@ impl Follower {
             }
         }
         key
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_known_of_an_object_before_the_answer_to_the_last_question() {
+        let (by_name, key) = (ByName::default(), ObjectKey::new("default", "account"));
+        by_name.is_being_read(&key);
+        assert!(!by_name.is_current(&key), "somebody else asks while the first answer is awaited");
+        by_name.is_read(&key);
+        assert!(by_name.is_current(&key));
+        by_name.is_being_read(&key);
+        by_name.mark(&key, Knowledge::Due);
+        by_name.is_read(&key);
+        assert!(!by_name.is_current(&key), "it has changed since it was asked for");
     }
 }
