@@ -68,7 +68,7 @@ fn answer(request: &Request<Vec<u8>>, state: &AdminState) -> Response<Vec<u8>> {
         "/readyz" => readiness(*state.phase.borrow()),
         "/metrics" => metrics(&state.metrics),
         "/" => body(StatusCode::OK, "text/html; charset=utf-8", page::render(&snapshot, state).into_bytes()),
-        "/api/routes" => json(&api::routes(&snapshot)),
+        "/api/routes" => json(&api::routes(&snapshot, &state.healths)),
         "/api/certificates" => json(&api::certificates(&state.store)),
         "/api/diagnostics" => json(&api::diagnostics(&state.live.diagnostics(), &state.store.diagnostics())),
         "/api/explain" => explained(request.uri().query().unwrap_or_default(), &snapshot, state),

@@ -262,6 +262,7 @@ impl Server {
             store: self.store.clone(),
             phase: phases,
             metrics: self.proxy.metrics(),
+            healths: self.proxy.endpoint_healths(),
             annotations_prefix: self.context.settings.translate.annotations_prefix.clone(),
         };
         // The parts that traffic needs stop last: a CA or an admin port that fails ends the run by the token.

@@ -94,6 +94,11 @@ impl Balancer {
         self.members.borrow().get(endpoint).is_some_and(|member| member.strong_count() > 0)
     }
 
+    /// Milliseconds on a clock that all workers share.
+    pub(crate) fn now(&self) -> u64 {
+        self.healths.now()
+    }
+
     /// Forgets what `snapshot` no longer has; yields whether there was anything to look at.
     pub(crate) fn prune(&self, snapshot: &Snapshot) -> bool {
         if self.pruned.replace(snapshot.generation) == snapshot.generation {

@@ -78,10 +78,12 @@ async fn serve(
     let route = found.route;
     record.route = Some(Arc::clone(&route));
     let wish = Wish::of(&route, &head);
-    let mut scope = Scope::new(&route, worker.settings.https_port_in_redirects);
+    let https_port = worker.settings.https_port_in_redirects;
+    let mut scope = Scope::new(&route, https_port, &worker.carry, worker.balancer.now());
 
     let (passed, reply) = filters_in(&worker.turns, &mut head, &mut scope).await;
     record.is_logged = scope.is_logged;
+    record.guards.append(&mut scope.guards);
     let mut outcome = match reply {
         Some(reply) => reply.into(),
         None => {

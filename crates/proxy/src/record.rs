@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
+use jamul_routing::carry::Guard;
 use jamul_routing::{Endpoint, Route};
 
 use crate::failure::Failure;
@@ -34,6 +35,8 @@ pub(crate) struct ExchangeRecord {
     pub(crate) failure: Option<Failure>,
     /// Whether it is written to the access log (`enable-access-log`).
     pub(crate) is_logged: bool,
+    /// What filters hold until the exchange is over.
+    pub(crate) guards: Vec<Guard>,
     pub(crate) started: Instant,
 }
 
@@ -67,6 +70,7 @@ impl ExchangeRecord {
             sent: 0,
             failure: None,
             is_logged: true,
+            guards: Vec::new(),
             started: Instant::now(),
         }
     }

@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use jamul_routing::Carry;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -98,12 +99,14 @@ impl Proxy {
         let stop = shutdown.child_token();
         let _stop_on_return = stop.clone().drop_guard();
         let mut ends = Vec::new();
+        let carry = Carry::default();
         for (index, (sockets, metrics)) in self.sockets.into_iter().zip(self.metrics.workers()).enumerate() {
             let start = WorkerStart {
                 settings: Arc::clone(&self.settings),
                 snapshots: Arc::clone(&self.snapshots),
                 metrics: Arc::clone(metrics),
                 healths: Arc::clone(&self.healths),
+                carry: carry.clone(),
                 tls: self.tls.clone(),
                 sockets,
                 log: log.clone(),
@@ -151,6 +154,7 @@ struct WorkerStart {
     snapshots: Snapshots,
     metrics: Arc<WorkerMetrics>,
     healths: Arc<EndpointHealths>,
+    carry: Carry,
     tls: ServerTls,
     sockets: Sockets,
     log: Option<SyncSender<String>>,
@@ -174,6 +178,7 @@ impl WorkerStart {
             snapshots: self.snapshots,
             pool: Rc::default(),
             balancer: Balancer::new(self.healths),
+            carry: self.carry,
             metrics: self.metrics,
             upstream_tls: UpstreamTls::unverified().map_err(ProxyError::Tls)?,
             connections: TaskTracker::new(),

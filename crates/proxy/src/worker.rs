@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tokio_util::task::TaskTracker;
 
+use jamul_routing::Carry;
+
 use crate::access_log::AccessLog;
 use crate::balance::Balancer;
 use crate::drain::Drain;
@@ -22,6 +24,8 @@ pub(crate) struct Worker {
     pub(crate) snapshots: Snapshots,
     pub(crate) pool: Rc<Pool>,
     pub(crate) balancer: Balancer,
+    /// Counters of clients, those of all workers.
+    pub(crate) carry: Carry,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) log: Rc<AccessLog>,
     pub(crate) upstream_tls: UpstreamTls,

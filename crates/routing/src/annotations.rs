@@ -9,6 +9,7 @@ pub mod basic_auth;
 pub mod canary;
 pub mod cors;
 pub mod custom_headers;
+pub mod limits;
 pub mod load_balance;
 pub mod other_names;
 pub mod proxy_body_size;
@@ -19,6 +20,7 @@ pub mod refused;
 pub mod response_rewrites;
 pub mod rewrite_target;
 pub mod satisfy;
+pub mod service_upstream;
 pub mod source_range;
 pub mod ssl_redirect;
 pub mod upstream_vhost;
@@ -35,6 +37,7 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &ssl_redirect::Family,
     &other_names::Family,
     &cors::Family,
+    &limits::Family,
     &source_range::Family,
     &basic_auth::Family,
     &auth_external::Family,
@@ -50,6 +53,7 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &load_balance::Family,
     &affinity::Family,
     &canary::Family,
+    &service_upstream::Family,
     &without_effect::Family,
     &refused::Family,
 ];
@@ -159,6 +163,7 @@ mod tests {
         let names: Vec<_> = draft.route.filters.iter().map(|filter| filter.name()).collect();
         let expected = [
             "enable-cors",
+            "limit-rps",
             "satisfy",
             "rewrite-target",
             "connection-proxy-header",

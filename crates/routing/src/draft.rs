@@ -10,7 +10,7 @@ use crate::filter::Filter;
 use crate::host::HostPattern;
 use crate::retry::Retry;
 use crate::session::SessionCookie;
-use crate::upstream::{Protocol, Timeouts};
+use crate::upstream::{Protocol, Timeouts, Via};
 
 /// What annotations of one Ingress edit; `translate` makes one [`crate::Route`] per path from it.
 #[derive(Debug, Default)]
@@ -51,6 +51,8 @@ pub struct RouteDraft {
     pub body_limit: Option<u64>,
     /// How to speak to endpoints; `None` = as the port of the Service says (`appProtocol`).
     pub protocol: Option<Protocol>,
+    /// Where connections lead.
+    pub via: Via,
     /// When another endpoint is asked.
     pub retry: Retry,
     /// How an endpoint is chosen.
@@ -132,6 +134,7 @@ impl Default for RouteDraft {
             timeouts: Timeouts::default(),
             body_limit: Some(DEFAULT_BODY_LIMIT),
             protocol: None,
+            via: Via::default(),
             retry: Retry::default(),
             method: Method::default(),
             session: None,

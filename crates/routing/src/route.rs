@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use crate::alternative::Alternative;
 use crate::balance::Balance;
+use crate::carry::{Carry, Guard};
 use crate::head::{HeaderEdit, Reply, RequestHead, ResponseHead};
 use crate::path::PathMatch;
 use crate::retry::Retry;
@@ -135,13 +136,20 @@ pub struct Scope<'a> {
     pub member: usize,
     /// Made to the response's headers last, whoever answers.
     pub response_edits: Vec<HeaderEdit>,
+    /// What outlives Snapshots.
+    pub carry: &'a Carry,
+    /// Milliseconds on a clock that only goes forward, the same for all that use [`Self::carry`].
+    pub now: u64,
+    /// Dropped when the exchange ends.
+    pub guards: Vec<Guard>,
 }
 
 impl<'a> Scope<'a> {
-    /// For a request that `route` takes.
+    /// For a request that `route` takes at `now`.
     #[must_use]
-    pub fn new(route: &'a Route, https_port: u16) -> Self {
-        Self { route, https_port, is_logged: true, member: 0, response_edits: Vec::new() }
+    pub fn new(route: &'a Route, https_port: u16, carry: &'a Carry, now: u64) -> Self {
+        let (response_edits, guards) = (Vec::new(), Vec::new());
+        Self { route, https_port, is_logged: true, member: 0, response_edits, carry, now, guards }
     }
 }
 

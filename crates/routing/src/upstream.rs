@@ -25,6 +25,16 @@ pub enum Protocol {
     Grpcs,
 }
 
+/// Where connections to a Service lead (`service-upstream`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Via {
+    /// To its endpoints.
+    #[default]
+    Endpoints,
+    /// To its cluster IP; who balances is the cluster (or a mesh).
+    ClusterIp,
+}
+
 /// A named set of endpoints.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {

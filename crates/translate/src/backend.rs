@@ -9,7 +9,7 @@ use jamul_api::core::{
     EndpointPort, EndpointSlice, EndpointSubset, Endpoints, IngressServiceBackend, IntOrString, Service,
     ServicePort,
 };
-use jamul_routing::{Endpoint, Protocol, Upstream, UpstreamId};
+use jamul_routing::{Endpoint, Protocol, Upstream, UpstreamId, Via};
 
 use crate::objects::Objects;
 use crate::settings::Settings;
@@ -36,6 +36,7 @@ impl fmt::Display for Port {
 pub(crate) struct Backend {
     pub(crate) service: ObjectKey,
     pub(crate) port: Port,
+    pub(crate) via: Via,
 }
 
 impl Backend {
@@ -47,7 +48,12 @@ impl Backend {
             Some(number) => Port::Number(number),
             None => Port::Name(port.and_then(|port| port.name.clone()).unwrap_or_default()),
         };
-        Self { service: ObjectKey::new(namespace, backend.name.as_str()), port }
+        Self { service: ObjectKey::new(namespace, backend.name.as_str()), port, via: Via::Endpoints }
+    }
+
+    /// The same, led to as `via` says.
+    pub(crate) fn via(&self, via: Via) -> Self {
+        Self { via, ..self.clone() }
     }
 
     /// The name of its Upstream when spoken to by `protocol`, or as its Service says.
@@ -61,7 +67,11 @@ impl Backend {
             Some(Protocol::Grpc) => "grpc",
             Some(Protocol::Grpcs) => "grpcs",
         };
-        UpstreamId(format!("{}:{}[{protocol}]", self.service, self.port).into())
+        let via = match self.via {
+            Via::Endpoints => "",
+            Via::ClusterIp => ", cluster IP",
+        };
+        UpstreamId(format!("{}:{}[{protocol}{via}]", self.service, self.port).into())
     }
 }
 
@@ -146,9 +156,15 @@ fn endpoints(backend: &Backend, objects: &Objects, settings: &Settings) -> Resul
         return external(backend, service, settings).map(|endpoint| vec![endpoint]);
     }
     let port = find_port(&backend.port, service).ok_or_else(|| Fault::port_missing(backend, service))?;
+    if backend.via == Via::ClusterIp
+        && let Some(endpoint) = cluster_ip(service, port)
+    {
+        return Ok(vec![endpoint]);
+    }
     let mut slices = objects.slices_of(&backend.service).peekable();
     let mut endpoints: Vec<Endpoint> = if slices.peek().is_some() {
-        slices.flat_map(|slice| slice_endpoints(slice, port)).collect()
+        let (ready, finishing) = slice_endpoints(slices, service, port);
+        if ready.is_empty() { finishing } else { ready }
     } else {
         let found = objects.endpoints.get(&backend.service);
         found.map(|found| subset_endpoints(found, port)).unwrap_or_default()
@@ -222,19 +238,44 @@ fn endpoint(address: &str, port: u16) -> Endpoint {
     }
 }
 
-/// The ready endpoints of one slice. A condition that is not set means ready.
-fn slice_endpoints(slice: &EndpointSlice, port: &ServicePort) -> Vec<Endpoint> {
-    let listed = slice.ports.iter().flatten().filter_map(ListedPort::of_slice);
-    let Some(number) = choose_port(&listed.collect::<Vec<_>>(), port) else { return Vec::new() };
-    let is_ready = |endpoint: &&jamul_api::core::Endpoint| {
-        endpoint.conditions.as_ref().and_then(|conditions| conditions.ready) != Some(false)
-    };
-    let ready = slice.endpoints.iter().filter(is_ready);
-    let addresses = ready.flat_map(|endpoint| &endpoint.addresses);
-    let is_named = slice.address_type == "FQDN";
-    let usable =
-        addresses.filter(|address| is_named && is_name(address) || address.parse::<IpAddr>().is_ok());
-    usable.map(|address| endpoint(address, number)).collect()
+/// The virtual address of a Service; a headless one has none.
+fn cluster_ip(service: &Service, port: &ServicePort) -> Option<Endpoint> {
+    let ip = service.spec.as_ref()?.cluster_ip.as_deref()?.parse().ok()?;
+    Some(Endpoint::Address(SocketAddr::new(ip, port_number(port.port)?)))
+}
+
+/// The endpoints of all slices, of either address family: those that are ready, and those that are going but
+/// still serve, which get requests only if none is ready (as kube-proxy does). A condition that is not set means
+/// ready; with `publishNotReadyAddresses` all are.
+fn slice_endpoints<'a>(
+    slices: impl Iterator<Item = &'a Arc<EndpointSlice>>,
+    service: &Service,
+    port: &ServicePort,
+) -> (Vec<Endpoint>, Vec<Endpoint>) {
+    let publishes_all = service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses) == Some(true);
+    let (mut ready, mut finishing) = (Vec::new(), Vec::new());
+    for slice in slices {
+        let listed = slice.ports.iter().flatten().filter_map(ListedPort::of_slice);
+        let Some(number) = choose_port(&listed.collect::<Vec<_>>(), port) else { continue };
+        let is_named = slice.address_type == "FQDN";
+        for found in &slice.endpoints {
+            let conditions = found.conditions.as_ref();
+            let is = |condition: Option<bool>, unset| condition.unwrap_or(unset);
+            let is_ready = is(conditions.and_then(|conditions| conditions.ready), true);
+            let is_serving = is(conditions.and_then(|conditions| conditions.serving), false);
+            let usable = found
+                .addresses
+                .iter()
+                .filter(|address| is_named && is_name(address) || address.parse::<IpAddr>().is_ok())
+                .map(|address| endpoint(address, number));
+            if is_ready || publishes_all {
+                ready.extend(usable);
+            } else if is_serving {
+                finishing.extend(usable);
+            }
+        }
+    }
+    (ready, finishing)
 }
 
 /// The ready endpoints of an Endpoints object.

@@ -196,13 +196,15 @@ impl<'a> HostBuilder<'a> {
             Destination::Service(_) | Destination::Nothing if is_closed => Target::Closed,
             Destination::Nothing => Target::NotFound,
             Destination::Service(backend) => {
+                let backend = backend.via(draft.via);
+                let id = backend.upstream_id(draft.protocol);
                 self.uses.push(Use {
-                    backend: backend.clone(),
+                    backend,
                     protocol: draft.protocol,
                     ingress: key.clone(),
                     field: claim.field.clone(),
                 });
-                Target::Upstream(backend.upstream_id(draft.protocol))
+                Target::Upstream(id)
             }
         };
         let cookie_path = if self.is_regex { "/" } else { claim.path.as_str() };
@@ -246,7 +248,7 @@ impl<'a> HostBuilder<'a> {
             self.report(Severity::Warning, late, &of_late.field, "CanaryConflict", message);
         }
         let Destination::Service(backend) = &of_canary.destination else { return Vec::new() };
-        let protocol = ingress.draft.route.protocol;
+        let (backend, protocol) = (backend.via(ingress.draft.route.via), ingress.draft.route.protocol);
         let Some(split) = canary.draft.canary.clone() else { return Vec::new() };
         self.uses.push(Use {
             backend: backend.clone(),

@@ -4,6 +4,7 @@
 use jamul_api::core::Time;
 use jamul_api::{Certificate, Object as _, condition};
 use jamul_issuance::plan::Backoff;
+use jamul_proxy::EndpointHealths;
 use jamul_routing::route::Target;
 use jamul_routing::{Diagnostic, Endpoint, HostPattern, Origin, Route, Snapshot};
 use jamul_store::{Event, SourceDiagnostic, Store};
@@ -12,16 +13,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 /// `{"routes":[...]}`, ordered by host and by the order in which paths are tried.
-pub(crate) fn routes(snapshot: &Snapshot) -> Value {
+pub(crate) fn routes(snapshot: &Snapshot, healths: &EndpointHealths) -> Value {
     let mut hosts: Vec<_> = snapshot.router.iter().collect();
     hosts.sort_by_cached_key(|(pattern, _)| pattern.to_string());
     let routes = hosts.iter().flat_map(|(pattern, routes)| {
-        routes.routes().iter().map(|found| route(pattern, found, snapshot)).collect::<Vec<_>>()
+        routes.routes().iter().map(|found| route(pattern, found, snapshot, healths)).collect::<Vec<_>>()
     });
     json!({ "routes": routes.collect::<Vec<_>>() })
 }
 
-fn route(pattern: &HostPattern, route: &Route, snapshot: &Snapshot) -> Value {
+fn route(pattern: &HostPattern, route: &Route, snapshot: &Snapshot, healths: &EndpointHealths) -> Value {
     let certificate =
         snapshot.certs.iter().find(|(of, _)| *of == pattern).map(|(_, entry)| entry.source.to_string());
     json!({
@@ -30,7 +31,7 @@ fn route(pattern: &HostPattern, route: &Route, snapshot: &Snapshot) -> Value {
         "pathType": route.path.kind(),
         "ingress": ingress(&route.origin),
         "service": service(&route.origin),
-        "endpoints": endpoints(route, snapshot),
+        "endpoints": endpoints(route, snapshot, healths),
         "certificate": certificate,
         "filters": route.filters.iter().map(|filter| filter.name()).collect::<Vec<_>>(),
     })
@@ -55,8 +56,9 @@ pub(crate) struct EndpointView {
     pub(crate) healthy: bool,
 }
 
-/// Those of the Snapshot are ready ones: unready ones are not served and not shown.
-pub(crate) fn endpoints(route: &Route, snapshot: &Snapshot) -> Vec<EndpointView> {
+/// Those of the Snapshot are ready ones: unready ones are not served and not shown. Those that the proxy has put
+/// aside are not healthy.
+pub(crate) fn endpoints(route: &Route, snapshot: &Snapshot, healths: &EndpointHealths) -> Vec<EndpointView> {
     let upstream = match &route.target {
         Target::Upstream(id) => snapshot.upstreams.get(id),
         Target::NotFound | Target::Closed => None,
@@ -67,7 +69,7 @@ pub(crate) fn endpoints(route: &Route, snapshot: &Snapshot) -> Vec<EndpointView>
             Endpoint::Address(address) => address.to_string(),
             Endpoint::Name(name, port) => format!("{name}:{port}"),
         };
-        EndpointView { address, healthy: true }
+        EndpointView { address, healthy: healths.is_healthy(endpoint) }
     });
     shown.collect()
 }

@@ -24,7 +24,7 @@ pub(super) fn render(snapshot: &Snapshot, state: &AdminState) -> String {
     table(
         &mut page,
         "Routes",
-        &api::routes(snapshot),
+        &api::routes(snapshot, &state.healths),
         &["host", "path", "pathType", "ingress", "service", "endpoints", "certificate", "filters"],
     );
     let columns = ["namespace", "name", "issuer", "ready", "reason", "message", "notAfter", "renewalTime"];

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use jamul_controllers::Live;
-use jamul_proxy::Metrics;
+use jamul_proxy::{EndpointHealths, Metrics};
 use jamul_store::Store;
 use tokio::sync::watch;
 
@@ -27,6 +27,7 @@ pub(crate) struct AdminState {
     pub(crate) store: Store,
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) healths: Arc<EndpointHealths>,
     /// `--annotations-prefix`.
     pub(crate) annotations_prefix: String,
 }

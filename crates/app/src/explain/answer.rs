@@ -7,7 +7,7 @@ use http::{HeaderMap, Method, header};
 use jamul_routing::challenges::HTTP01_PREFIX;
 use jamul_routing::path::{BadPath, normalize};
 use jamul_routing::route::Target;
-use jamul_routing::{Host, Match, RequestHead, Route, Scope, Snapshot, Verdict};
+use jamul_routing::{Carry, Host, Match, RequestHead, Route, Scope, Snapshot, Verdict};
 use url::Url;
 
 /// A GET request for a URL.
@@ -79,7 +79,8 @@ impl Asked {
             is_tls: false,
             edits: Vec::new(),
         };
-        match filter.on_request(&mut head, &mut Scope::new(route, 443)) {
+        let carry = Carry::default();
+        match filter.on_request(&mut head, &mut Scope::new(route, 443, &carry, 0)) {
             Verdict::Reply(reply) => {
                 let location =
                     reply.headers.get(header::LOCATION).and_then(|location| location.to_str().ok());

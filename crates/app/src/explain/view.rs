@@ -92,7 +92,7 @@ impl RouteView {
             path_type: route.path.kind().to_owned(),
             ingress: api::ingress(&route.origin),
             service: api::service(&route.origin),
-            endpoints: api::endpoints(route, snapshot),
+            endpoints: api::endpoints(route, snapshot, &jamul_proxy::EndpointHealths::default()),
             body_limit: route.body_limit,
             timeouts: [timeouts.connect, timeouts.send, timeouts.read].map(|wait| wait.as_secs_f64()),
         }

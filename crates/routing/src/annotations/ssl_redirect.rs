@@ -142,7 +142,7 @@ mod tests {
 
     fn redirected(target: &str, https_port: u16, path: &str) -> Option<(u16, String)> {
         let route = route(prefix(path));
-        let mut scope = Scope::new(&route, https_port);
+        let mut scope = Scope { https_port, ..scope(&route) };
         location(SslRedirectFilter::default().on_request(&mut head(target), &mut scope))
     }
 
