@@ -70,7 +70,7 @@ pub(crate) enum Place {
         state: PathBuf,
     },
     /// Behind an API server.
-    Cluster(ClusterOptions),
+    Cluster(Box<ClusterOptions>),
 }
 
 /// Runs until SIGTERM or SIGINT.
@@ -103,7 +103,7 @@ impl Options {
         let state = || args.state.clone().map_or_else(state_folder::default, Ok);
         let place = match args.manifests.clone() {
             Some(manifests) => Place::Folder { manifests, state: state()? },
-            None => Place::Cluster(ClusterOptions::new(args.cluster.clone())),
+            None => Place::Cluster(Box::new(ClusterOptions::new(args.cluster.clone()))),
         };
         let addresses = if args.bind_address.is_empty() { any_address() } else { args.bind_address.clone() };
         let on =

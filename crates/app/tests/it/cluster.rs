@@ -67,11 +67,11 @@ fn the_next_leader_goes_on_with_the_order_of_one_that_was_killed() {
 fn while_another_holds_cert_managers_lease_certificates_are_only_observed() {
     let Some(lab) = Lab::shared() else { return };
     let site = Site::new(&lab, "observed", "observed.example.com");
-    site.apply(&format!(
-        "{{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {{name: cert-manager-controller}}, spec: \
-         {{holderIdentity: cert-manager-7d, leaseDurationSeconds: 3600, renewTime: '2026-01-01T00:00:00.000000Z'}}}}\n\
-         ---\n{{apiVersion: cert-manager.io/v1, kind: Issuer, metadata: {{name: own}}, spec: {{selfSigned: {{}}}}}}\n"
-    ));
+    site.apply(
+        "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: cert-manager-controller}, spec: \
+         {holderIdentity: cert-manager-7d, leaseDurationSeconds: 3600, renewTime: '2026-01-01T00:00:00.000000Z'}}\n\
+         ---\n{apiVersion: cert-manager.io/v1, kind: Issuer, metadata: {name: own}, spec: {selfSigned: {}}}\n",
+    );
     let mut run = site.run("a", "10.10.0.41", &["--leader-election-lease-duration=4s"]);
     run.until("it says so", || run_says(&site, "CertificatesObserved"));
     assert_eq!(site.get("issuers", "{.items[*].status.conditions}"), "");
