@@ -6,6 +6,7 @@ pub mod app_root;
 pub mod auth_external;
 pub mod backend_protocol;
 pub mod basic_auth;
+pub mod block_lists;
 pub mod canary;
 pub mod cors;
 pub mod custom_headers;
@@ -38,6 +39,7 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &other_names::Family,
     &cors::Family,
     &limits::Family,
+    &block_lists::Family,
     &source_range::Family,
     &basic_auth::Family,
     &auth_external::Family,
@@ -194,6 +196,51 @@ mod tests {
         let outcomes: Vec<_> = invalid.iter().map(|(invalid, outcome)| (invalid.key, *outcome)).collect();
         assert_eq!(outcomes, [("auth-tls-secret", OnInvalid::Close)]);
         assert!(keys().all(|key| !PROTECTION_NOT_HONOURED.contains(&key.name)));
+    }
+
+    /// CVE-2021-25742, 2021-25745, 2021-25746, 2022-4886, 2023-5043, 2023-5044, 2024-7646, 2025-1097, 2025-1098,
+    /// 2025-24514, 2025-15566, 2026-1580, 2026-24512, 2026-3288, 2026-4342: text that ends a value of nginx's
+    /// configuration early. Here nothing is pasted into text, and such text is no value of any key that takes a URL, a
+    /// path, a name or a number.
+    #[test]
+    fn text_that_once_broke_out_of_a_value_is_no_value() {
+        // A sentence for people, what a header is compared with, and what was never read by nginx.
+        let is_free = |name: &str| {
+            [
+                "auth-realm",
+                "auth-secret",
+                "auth-cache-duration",
+                "auth-cache-key",
+                "fastcgi-",
+                "opentelemetry-",
+            ]
+            .iter()
+            .any(|free| name.starts_with(free))
+        };
+        let attacks = [
+            "/x;}\nload_module /tmp/x.so;",
+            "https://x.example/\r\nX-Admin: 1",
+            "/x#;\n}",
+            "http://x/;proxy_pass http://y;",
+            "{\"a\"}",
+            "x\u{0}y",
+        ];
+        let honoured =
+            supported().filter(|(key, support)| *support == Support::Honoured && !is_free(key.name));
+        for (key, _) in honoured {
+            for attack in attacks {
+                let annotations =
+                    annotations(&[(key.name, attack), ("enable-cors", "true"), ("canary", "true")]);
+                let mut values = Values::new("p", &annotations);
+                let mut draft = Draft::default();
+                let refused = compile(&mut values, &mut draft, &objects());
+                let debug = format!("{draft:?}");
+                let is_kept = debug.contains("load_module")
+                    || debug.contains("proxy_pass")
+                    || debug.contains("X-Admin");
+                assert!(!refused.is_empty() || !is_kept, "{} takes {attack:?}: {debug}", key.name);
+            }
+        }
     }
 
     #[test]

@@ -56,6 +56,11 @@ pub const SETTINGS: &[Group] = &[
     },
     Group {
         support: Support::Honoured,
+        about: "Addresses, browsers and referring pages that are answered with 403 on every route.",
+        keys: &["block-cidrs", "block-referers", "block-user-agents"],
+    },
+    Group {
+        support: Support::Honoured,
         about: "Strict-Transport-Security of answers by https.",
         keys: &["hsts", "hsts-include-subdomains", "hsts-max-age", "hsts-preload"],
     },
@@ -242,15 +247,8 @@ pub const SETTINGS: &[Group] = &[
     },
     Group {
         support: Support::Refused,
-        about: "They close something and are not followed: use denylist-source-range, or a firewall before Jamul.",
-        keys: &[
-            "block-cidrs",
-            "block-referers",
-            "block-user-agents",
-            "enable-modsecurity",
-            "enable-owasp-modsecurity-crs",
-            "modsecurity-snippet",
-        ],
+        about: "There is no ModSecurity in Jamul: put a web application firewall before it or behind it.",
+        keys: &["enable-modsecurity", "enable-owasp-modsecurity-crs", "modsecurity-snippet"],
     },
     Group {
         support: Support::Refused,

@@ -81,7 +81,10 @@ impl Annotation for Family {
                 Err(_) => refuse(Invalid::new(HEADER, name, "the name of a header")),
             }
         }
-        split.cookie = cookie.map(str::to_owned);
+        match cookie.map(parse_cookie).transpose() {
+            Ok(name) => split.cookie = name,
+            Err(invalid) => refuse(invalid),
+        }
         for (key, value, field) in [(WEIGHT, weight, &mut split.weight), (TOTAL, total, &mut split.total)] {
             match value.map(str::parse) {
                 None => {}
@@ -108,6 +111,14 @@ fn by_header(value: Option<&str>, pattern: Option<&str>, refuse: &mut dyn FnMut(
                 ByHeader::Never
             }
         },
+    }
+}
+
+/// The name of a cookie is a token (RFC 6265 section 4.1.1).
+fn parse_cookie(text: &str) -> Result<String, Invalid> {
+    match http::HeaderName::from_bytes(text.as_bytes()) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(Invalid::new(COOKIE, text, "the name of a cookie, such as beta")),
     }
 }
 
