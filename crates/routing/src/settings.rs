@@ -71,6 +71,11 @@ pub const SETTINGS: &[Group] = &[
     },
     Group {
         support: Support::Honoured,
+        about: "Status of what limit-connections, limit-rps and limit-rpm refuse.",
+        keys: &["limit-conn-status-code", "limit-req-status-code"],
+    },
+    Group {
+        support: Support::Honoured,
         about: "Names of headers that custom-headers may set.",
         keys: &["global-allowed-response-headers"],
     },
@@ -108,10 +113,8 @@ pub const SETTINGS: &[Group] = &[
             "keep-alive",
             "keep-alive-requests",
             "large-client-header-buffers",
-            "limit-conn-status-code",
             "limit-rate",
             "limit-rate-after",
-            "limit-req-status-code",
             "log-format-escape-json",
             "log-format-escape-none",
             "log-format-upstream",
