@@ -57,6 +57,35 @@ impl AdminClient {
         serde_json::from_value(answer).with_context(|| format!("{self} is of another version"))
     }
 
+    /// The JSON at `path`.
+    ///
+    /// # Errors
+    /// The process cannot be reached, refuses, or does not answer with what is asked for.
+    pub(crate) async fn get<T: DeserializeOwned>(&self, path: &str) -> anyhow::Result<T> {
+        let mut target = self.base.clone();
+        target.set_path(path);
+        let answer = self.json(&target).await?;
+        serde_json::from_value(answer).with_context(|| format!("{self} is of another version"))
+    }
+
+    /// The answer at `path?name=value...` while it comes in.
+    ///
+    /// # Errors
+    /// The process cannot be reached, or refuses.
+    pub(crate) async fn open(&self, path: &str, query: &[(&str, &str)]) -> anyhow::Result<Stream> {
+        let mut target = self.base.clone();
+        target.set_path(path);
+        target.query_pairs_mut().extend_pairs(query);
+        let (answer, connection) = self.send(&target).await?;
+        let status = answer.status();
+        if status != StatusCode::OK {
+            let body = timeout(WAIT, Limited::new(answer.into_body(), MAX_BODY).collect()).await;
+            let why = body.ok().and_then(Result::ok).map(|body| body.to_bytes()).unwrap_or_default();
+            bail!("{self} refuses with {status}: {}", String::from_utf8_lossy(&why).trim());
+        }
+        Ok(Stream { body: answer.into_body(), _connection: connection })
+    }
+
     async fn json(&self, target: &Url) -> anyhow::Result<Value> {
         let (answer, _connection) = self.send(target).await?;
         let status = answer.status();
@@ -92,6 +121,14 @@ impl AdminClient {
         let answer = answer.with_context(|| format!("{self} does not answer"))?.with_context(unreachable)?;
         Ok((answer, connection_task))
     }
+}
+
+/// An answer that goes on.
+#[derive(Debug)]
+pub(crate) struct Stream {
+    pub(crate) body: Incoming,
+    /// Brings in the body as long as this is kept.
+    _connection: JoinSet<()>,
 }
 
 impl std::fmt::Display for AdminClient {

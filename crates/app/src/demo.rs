@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use jamul_api::acme::State;
 use jamul_api::condition::{self, Condition};
 use jamul_api::{Certificate, Challenge, Issuer, Object, Order};
+use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_proxy::LogFormat;
 use jamul_store::{Change, Store};
@@ -98,6 +99,12 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         translate,
         shim: ShimSettings::default(),
         default_certificate: None,
+        shutdown_grace: Duration::ZERO,
+        health_path: "/healthz".to_owned(),
+        has_metrics: true,
+        backoff: Backoff::default(),
+        cluster_resource_namespace: "default".to_owned(),
+        flags: Vec::new(),
     })
     .await?;
     let root = server.authority.as_ref().map(|authority| authority.root_pem()).unwrap_or_default();

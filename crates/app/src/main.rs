@@ -15,11 +15,15 @@ mod explain;
 mod get;
 mod helm_values;
 mod logging;
+mod migrate;
 mod output;
 mod probe;
 mod run;
+mod signals;
 mod source;
 mod state_folder;
+mod tap;
+mod top;
 mod transport;
 
 use std::process::ExitCode;
@@ -29,7 +33,8 @@ use cli::{Cli, Command, LogFormat, LogLevel, Refused};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// 0: done. 1: could not do it (of `check`: something is wrong). 2: wrong usage (of `check`: could not look).
+/// 0: done. 1: could not do it (of `check` and `migrate`: something is wrong). 2: wrong usage (of these: could not
+/// look).
 fn main() -> ExitCode {
     let cli = match Cli::parse_arguments() {
         Ok(cli) => cli,
@@ -48,7 +53,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // `{:#}` is the whole chain in one line.
             anstream::eprintln!("error: {}", format!("{error:#}").replace('\n', " "));
-            ExitCode::from(if matches!(cli.command, Command::Check(_)) { 2 } else { 1 })
+            ExitCode::from(if matches!(cli.command, Command::Check(_) | Command::Migrate(_)) { 2 } else { 1 })
         }
     }
 }
@@ -58,7 +63,7 @@ fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
         Command::Run(arguments) => {
             logging::start(arguments.log_format, arguments.log_level);
             for flag in &arguments.without_effect {
-                tracing::info!(flag, "accepted, has no effect here");
+                tracing::info!(flag = flag.name, reason = flag.reason, "accepted without effect");
             }
             run::run(arguments)?;
         }
@@ -79,6 +84,12 @@ fn perform(cli: &Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Crds => anstream::print!("{}", crds::text()?),
         Command::Values(arguments) => helm_values::values(arguments)?,
+        Command::Migrate(arguments) => {
+            return migrate::migrate(arguments).map(|is_fine| ExitCode::from(u8::from(!is_fine)));
+        }
+        Command::Top(arguments) => top::top(arguments)?,
+        Command::Tap(arguments) => tap::tap(arguments)?,
+        Command::Completion(arguments) => output::lines(&cli::completion(arguments.shell))?,
         Command::Version => anstream::println!("jamul {}", env!("CARGO_PKG_VERSION")),
     }
     Ok(ExitCode::SUCCESS)

@@ -15,8 +15,9 @@ use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_pki::{Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, San, Serial, Subject, Usage};
 use jamul_proxy::{LogFormat, Proxy, ProxySettings};
-use jamul_routing::CertEntry;
+use jamul_routing::{CertEntry, Diagnostic};
 use jamul_store::{Clock, Folder, FolderSettings, Store};
+use jamul_translate::Watched;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -57,6 +58,18 @@ pub(crate) struct Options {
     pub(crate) shim: ShimSettings,
     /// `--default-ssl-certificate`.
     pub(crate) default_certificate: Option<ObjectKey>,
+    /// Between a signal and the end of listening.
+    pub(crate) shutdown_grace: Duration,
+    /// A further path for health checks.
+    pub(crate) health_path: String,
+    /// Whether `/metrics` is answered.
+    pub(crate) has_metrics: bool,
+    /// Between failed issuances.
+    pub(crate) backoff: Backoff,
+    /// Where ClusterIssuers of a folder look for Secrets.
+    pub(crate) cluster_resource_namespace: String,
+    /// What users should know of their flags.
+    pub(crate) flags: Vec<Diagnostic>,
 }
 
 /// Where the objects are.
@@ -123,6 +136,13 @@ impl Options {
             translate.https_port = args.https_port;
         }
         translate.config = args.configmap.as_deref().map(|text| key("--configmap", text)).transpose()?;
+        translate.disable_catch_all = args.disable_catch_all;
+        translate.disable_external_names = args.disable_svc_external_name;
+        translate.watched = match (&args.cluster.watch_namespace, &args.watch_namespace_selector) {
+            (Some(namespace), _) => Watched::Namespace(namespace.clone()),
+            (None, Some(selector)) => Watched::Selector(selector.clone()),
+            (None, None) => Watched::All,
+        };
         let mut shim = ShimSettings::default();
         shim.default_issuer.name = args.default_issuer_name.clone().unwrap_or_default();
         shim.default_issuer.kind = args.default_issuer_kind.clone().unwrap_or_default();
@@ -132,7 +152,10 @@ impl Options {
             place,
             http: on(args.http_port),
             https: on(args.https_port),
-            healthz: on(args.healthz_port),
+            healthz: match args.healthz_host {
+                Some(host) => vec![SocketAddr::new(host, args.healthz_port)],
+                None => on(args.healthz_port),
+            },
             acme_ca: match args.acme_ca {
                 Some(listen) => Some((listen, state()?.join("acme-ca"))),
                 None => None,
@@ -145,6 +168,19 @@ impl Options {
             default_certificate: default_certificate
                 .map(|text| key("--default-ssl-certificate", text))
                 .transpose()?,
+            shutdown_grace: args.shutdown_grace_period,
+            health_path: args.health_check_path.clone(),
+            has_metrics: args.enable_metrics,
+            backoff: Backoff {
+                min: args.certificate_request_minimum_backoff_duration,
+                max: args.certificate_request_maximum_backoff_duration,
+            },
+            cluster_resource_namespace: args
+                .cluster
+                .cluster_resource_namespace
+                .clone()
+                .unwrap_or("default".to_owned()),
+            flags: args.without_effect.iter().map(|flag| flag.diagnostic()).collect(),
         })
     }
 }
@@ -184,6 +220,10 @@ pub(crate) struct Server {
     proxy: Proxy,
     context: Arc<Context>,
     healthz: Vec<SocketAddr>,
+    shutdown_grace: Duration,
+    health_path: String,
+    has_metrics: bool,
+    flags: Vec<Diagnostic>,
 }
 
 /// What keeps the store in step.
@@ -207,7 +247,11 @@ impl Server {
                 })?;
                 // The state is locked: whatever socket is there is nobody's.
                 let control = Control::open(&state)?;
-                (Store::Folder(folder.clone()), World::Folder(folder, control), "default".to_owned())
+                (
+                    Store::Folder(folder.clone()),
+                    World::Folder(folder, control),
+                    options.cluster_resource_namespace,
+                )
             }
             Place::Cluster(cluster) => {
                 let member = cluster.join().await?;
@@ -242,18 +286,32 @@ impl Server {
         let settings = Settings {
             translate,
             shim: options.shim,
-            backoff: Backoff::default(),
+            backoff: options.backoff,
             secret_owner: SecretOwner::default(),
             cluster_resource_namespace,
         };
         let transports = Arc::new(HyperTransports::new(trusted)?);
         let context =
             Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
-        Ok(Self { store, live, authority, world, proxy, context, healthz: options.healthz })
+        Ok(Self {
+            store,
+            live,
+            authority,
+            world,
+            proxy,
+            context,
+            healthz: options.healthz,
+            shutdown_grace: options.shutdown_grace,
+            health_path: options.health_path,
+            has_metrics: options.has_metrics,
+            flags: options.flags,
+        })
     }
 
-    /// Runs until `shutdown`, then drains. A part that ends by itself ends the run, with its name.
-    pub(crate) async fn run(self, shutdown: CancellationToken) -> anyhow::Result<()> {
+    /// Runs until it is `asked` to stop, then drains. A part that ends by itself ends the run, with its name.
+    pub(crate) async fn run(self, asked: CancellationToken) -> anyhow::Result<()> {
+        // Of the parts; follows what was asked for after the grace of --shutdown-grace-period.
+        let shutdown = CancellationToken::new();
         let (phase, phases) = watch::channel(Phase::Starting);
         // A folder has one writer, by its lock.
         let (duty, on_duty) = watch::channel(matches!(self.world, World::Folder(..)));
@@ -263,11 +321,16 @@ impl Server {
             phase: phases,
             metrics: self.proxy.metrics(),
             healths: self.proxy.endpoint_healths(),
+            tap: self.proxy.tap(),
+            health_path: self.health_path,
+            has_metrics: self.has_metrics,
+            flags: self.flags,
             annotations_prefix: self.context.settings.translate.annotations_prefix.clone(),
         };
         // The parts that traffic needs stop last: a CA or an admin port that fails ends the run by the token.
         let stopped = CancellationToken::new();
         let named = |name: &'static str, result: anyhow::Result<()>| {
+            asked.cancel();
             shutdown.cancel();
             result.context(name)
         };
@@ -323,10 +386,15 @@ impl Server {
             let mut published = self.live.published.subscribe();
             tokio::select! {
                 _ = published.wait_for(|count| *count > 0) => phase.send_replace(Phase::Serving),
-                () = shutdown.cancelled() => Phase::Starting,
+                () = asked.cancelled() => Phase::Starting,
             };
-            shutdown.cancelled().await;
+            asked.cancelled().await;
             phase.send_replace(Phase::Draining);
+            tokio::select! {
+                () = tokio::time::sleep(self.shutdown_grace) => {}
+                () = shutdown.cancelled() => {}
+            }
+            shutdown.cancel();
             stopped.cancelled().await;
             phase.send_replace(Phase::Stopped);
             Ok(())

@@ -55,6 +55,7 @@ pub(crate) fn translate(store: &Store, settings: Settings) -> Translator {
         ObjectChange::IngressClass(Change::Restarted(store.list())),
         ObjectChange::ConfigMap(Change::Restarted(store.list())),
         ObjectChange::Secret(Change::Restarted(store.list())),
+        ObjectChange::Namespace(Change::Restarted(store.list())),
         ObjectChange::Service(Change::Restarted(store.list())),
         ObjectChange::EndpointSlice(Change::Restarted(store.list())),
         ObjectChange::Endpoints(Change::Restarted(store.list())),

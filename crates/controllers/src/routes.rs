@@ -4,10 +4,12 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use futures_util::future::join_all;
-use jamul_api::core::{ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Secret, Service};
+use jamul_api::core::{
+    ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Namespace, Secret, Service,
+};
 use jamul_api::{Challenge, Object};
 use jamul_store::{Change, Watch};
-use jamul_translate::{Missing, ObjectChange, Translator};
+use jamul_translate::{Missing, ObjectChange, Translator, Watched};
 
 use crate::context::Context;
 use crate::runner::chain;
@@ -19,6 +21,10 @@ const READ_WITHIN: Duration = Duration::from_secs(1);
 pub(crate) async fn run(context: &Context) {
     let mut watches = Watches::new(context);
     let mut translator = Translator::new(context.settings.translate.clone());
+    if let Some(namespaces) = &mut watches.namespaces {
+        let Some(change) = namespaces.next().await else { return };
+        translator.apply(ObjectChange::Namespace(translated(change)));
+    }
     for change in [
         watches.ingresses.next().await.map(|change| ObjectChange::Ingress(translated(change))),
         watches.classes.next().await.map(|change| ObjectChange::IngressClass(translated(change))),
@@ -68,6 +74,8 @@ async fn publish(context: &Context, watches: &mut Watches, translator: &mut Tran
 struct Watches {
     ingresses: Watch<Ingress>,
     classes: Watch<IngressClass>,
+    /// Only where labels of namespaces decide which Ingresses are ours.
+    namespaces: Option<Watch<Namespace>>,
     services: Watch<Service>,
     slices: Watch<EndpointSlice>,
     endpoints: Watch<Endpoints>,
@@ -82,6 +90,8 @@ impl Watches {
         Self {
             ingresses: store.watch(),
             classes: store.watch(),
+            namespaces: matches!(context.settings.translate.watched, Watched::Selector(_))
+                .then(|| store.watch()),
             services: store.watch(),
             slices: store.watch(),
             endpoints: store.watch(),
@@ -118,12 +128,21 @@ impl Watches {
             change = self.challenges.next() => Some(ObjectChange::Challenge(translated(change?))),
             change = self.ingresses.next() => Some(ObjectChange::Ingress(translated(change?))),
             change = self.classes.next() => Some(ObjectChange::IngressClass(translated(change?))),
+            change = next_of(&mut self.namespaces) => Some(ObjectChange::Namespace(translated(change?))),
             change = self.services.next() => Some(ObjectChange::Service(translated(change?))),
             change = self.slices.next() => Some(ObjectChange::EndpointSlice(translated(change?))),
             change = self.endpoints.next() => Some(ObjectChange::Endpoints(translated(change?))),
             change = self.secrets.next() => Some(ObjectChange::Secret(translated(change?))),
             change = self.config_maps.next() => Some(ObjectChange::ConfigMap(translated(change?))),
         }
+    }
+}
+
+/// The next change of a kind; never, if it is not watched.
+async fn next_of<K: Object>(watch: &mut Option<Watch<K>>) -> Option<Change<K>> {
+    match watch {
+        Some(watch) => watch.next().await,
+        None => std::future::pending().await,
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) async fn run(
     let version = parts.version;
     let is_grpc = grpc::is_call(version, &parts.headers);
     let record = ExchangeRecord::begin(connection.client, &parts);
-    let mut open = OpenRecord::new(record, &worker.metrics, &worker.log);
+    let mut open = OpenRecord::new(record, &worker.metrics, &worker.log, &worker.tap);
     let serving = serve(&worker, &connection, parts, incoming, &mut open.record);
     let outcome = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or(Err(Failure::Panic));
     let mut outcome = outcome.unwrap_or_else(|failure| failed(failure, &mut open.record));
@@ -85,7 +85,10 @@ async fn serve(
     record.is_logged = scope.is_logged;
     record.guards.append(&mut scope.guards);
     let mut outcome = match reply {
-        Some(reply) => reply.into(),
+        Some(reply) => {
+            record.answered_by = passed.last().map(|filter| filter.name());
+            reply.into()
+        }
         None => {
             let asking = Asking { worker, connection, snapshot: &snapshot, route: &route, wish };
             match asking.ask(head, incoming, upgrade, record).await {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use crate::access_log::AccessLog;
 use crate::metrics::WorkerMetrics;
 use crate::record::ExchangeRecord;
+use crate::tap::Tap;
 
 /// A record that is still being written: when it is dropped, the exchange is over and counted.
 #[derive(Debug)]
@@ -14,12 +15,18 @@ pub(crate) struct OpenRecord {
     pub(crate) record: Box<ExchangeRecord>,
     metrics: Arc<WorkerMetrics>,
     log: Rc<AccessLog>,
+    tap: Tap,
 }
 
 impl OpenRecord {
     /// Opens `record`.
-    pub(crate) fn new(record: ExchangeRecord, metrics: &Arc<WorkerMetrics>, log: &Rc<AccessLog>) -> Self {
-        Self { record: Box::new(record), metrics: Arc::clone(metrics), log: Rc::clone(log) }
+    pub(crate) fn new(
+        record: ExchangeRecord,
+        metrics: &Arc<WorkerMetrics>,
+        log: &Rc<AccessLog>,
+        tap: &Tap,
+    ) -> Self {
+        Self { record: Box::new(record), metrics: Arc::clone(metrics), log: Rc::clone(log), tap: tap.clone() }
     }
 
     /// The client was given so many bytes more.
@@ -33,5 +40,6 @@ impl Drop for OpenRecord {
         let now = Instant::now();
         self.metrics.exchange_finished(&self.record, now);
         self.log.exchange_finished(&self.record, now);
+        self.tap.exchange_finished(&self.record, now);
     }
 }

@@ -2,14 +2,15 @@
 
 use std::convert::Infallible;
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::body::Incoming;
+use http_body_util::{BodyExt, Either, Full, Limited};
+use hyper::body::{Body, Incoming};
 use hyper::rt::{Read, Write};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,6 +23,13 @@ use crate::tls::ServerTls;
 
 /// Answers a request. It must not take long: connections wait for it.
 pub type Handler = Arc<dyn Fn(Request<Vec<u8>>) -> BoxFuture<'static, Response<Vec<u8>>> + Send + Sync>;
+
+/// The same, with bodies that may come bit by bit; one that never ends has to end itself at shutdown.
+pub type StreamHandler<B> = Arc<dyn Fn(Request<Vec<u8>>) -> BoxFuture<'static, Response<B>> + Send + Sync>;
+
+/// Who asks; an extension of each request.
+#[derive(Clone, Copy, Debug)]
+pub struct Peer(pub SocketAddr);
 
 /// For a handshake, the head and the body of a request, each.
 const WAIT: Duration = Duration::from_secs(30);
@@ -44,6 +52,22 @@ pub async fn serve(
     handler: Handler,
     shutdown: CancellationToken,
 ) {
+    let whole: StreamHandler<Full<Bytes>> = Arc::new(move |request| {
+        let answer = handler(request);
+        Box::pin(async move { answer.await.map(|body| Full::new(Bytes::from(body))) })
+    });
+    serve_streams(listener, tls, whole, shutdown).await;
+}
+
+/// [`serve`] with a handler whose bodies may come bit by bit.
+pub async fn serve_streams<B>(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    handler: StreamHandler<B>,
+    shutdown: CancellationToken,
+) where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     let mut connections = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -53,8 +77,9 @@ pub async fn serve(
             accepted = listener.accept(), if connections.len() < MAX_CONNECTIONS => accepted,
         };
         match accepted {
-            Ok((stream, _)) => {
-                connections.spawn(connection(stream, tls.clone(), Arc::clone(&handler), shutdown.clone()));
+            Ok((stream, peer)) => {
+                let handler = Arc::clone(&handler);
+                connections.spawn(connection(stream, Peer(peer), tls.clone(), handler, shutdown.clone()));
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept a connection");
@@ -68,27 +93,34 @@ pub async fn serve(
     }
 }
 
-async fn connection(
+async fn connection<B>(
     stream: TcpStream,
+    peer: Peer,
     tls: Option<ServerTls>,
-    handler: Handler,
+    handler: StreamHandler<B>,
     shutdown: CancellationToken,
-) {
+) where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
     // Without it only latency suffers.
     let _: io::Result<()> = stream.set_nodelay(true);
-    let Some(tls) = tls else { return http(TokioIo::new(stream), handler, shutdown).await };
+    let Some(tls) = tls else { return http(TokioIo::new(stream), peer, handler, shutdown).await };
     match tokio::time::timeout(WAIT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => http(TokioIo::new(stream), handler, shutdown).await,
+        Ok(Ok(stream)) => http(TokioIo::new(stream), peer, handler, shutdown).await,
         Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn http<T>(io: T, handler: Handler, shutdown: CancellationToken)
+async fn http<T, B>(io: T, peer: Peer, handler: StreamHandler<B>, shutdown: CancellationToken)
 where
     T: Read + Write + Unpin + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
-    let service = service_fn(move |request| answer(request, Arc::clone(&handler)));
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        answer(request, Arc::clone(&handler))
+    });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(WAIT).max_header_size(MAX_HEAD);
     let mut connection = std::pin::pin!(builder.serve_connection(io, service));
@@ -104,7 +136,10 @@ where
     }
 }
 
-async fn answer(request: Request<Incoming>, handler: Handler) -> Result<Response<Full<Bytes>>, Infallible> {
+/// What [`serve`] itself refuses, or what a handler answered.
+type Answer<B> = Response<Either<Full<Bytes>, B>>;
+
+async fn answer<B>(request: Request<Incoming>, handler: StreamHandler<B>) -> Result<Answer<B>, Infallible> {
     let (parts, body) = request.into_parts();
     let body = match tokio::time::timeout(WAIT, Limited::new(body, MAX_BODY).collect()).await {
         Ok(Ok(body)) => body.to_bytes().to_vec(),
@@ -114,11 +149,11 @@ async fn answer(request: Request<Incoming>, handler: Handler) -> Result<Response
         Ok(Err(_)) => return Ok(refusal(StatusCode::BAD_REQUEST)),
         Err(_) => return Ok(refusal(StatusCode::REQUEST_TIMEOUT)),
     };
-    Ok(handler(Request::from_parts(parts, body)).await.map(|body| Full::new(Bytes::from(body))))
+    Ok(handler(Request::from_parts(parts, body)).await.map(Either::Right))
 }
 
-fn refusal(status: StatusCode) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("{status}\n"))));
+fn refusal<B>(status: StatusCode) -> Answer<B> {
+    let mut response = Response::new(Either::Left(Full::new(Bytes::from(format!("{status}\n")))));
     *response.status_mut() = status;
     response.headers_mut().insert(http::header::CONNECTION, http::HeaderValue::from_static("close"));
     response

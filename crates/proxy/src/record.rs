@@ -17,6 +17,8 @@ use crate::meter::Meter;
 pub(crate) struct ExchangeRecord {
     pub(crate) client: IpAddr,
     pub(crate) method: Method,
+    /// As the client wrote it.
+    pub(crate) host: Option<HeaderValue>,
     pub(crate) target: String,
     pub(crate) version: Version,
     pub(crate) referer: Option<HeaderValue>,
@@ -37,6 +39,8 @@ pub(crate) struct ExchangeRecord {
     pub(crate) is_logged: bool,
     /// What filters hold until the exchange is over.
     pub(crate) guards: Vec<Guard>,
+    /// The filter that answered, if one did.
+    pub(crate) answered_by: Option<&'static str>,
     pub(crate) started: Instant,
 }
 
@@ -56,6 +60,7 @@ impl ExchangeRecord {
         Self {
             client,
             method: parts.method.clone(),
+            host: host(parts),
             head_length: head_length(&parts.method, &target, &parts.headers),
             target,
             version: parts.version,
@@ -71,6 +76,7 @@ impl ExchangeRecord {
             failure: None,
             is_logged: true,
             guards: Vec::new(),
+            answered_by: None,
             started: Instant::now(),
         }
     }
@@ -78,6 +84,14 @@ impl ExchangeRecord {
     /// Head and body of the request in bytes.
     pub(crate) fn request_length(&self) -> u64 {
         self.head_length + self.meter.as_ref().map_or(0, |meter| meter.received())
+    }
+}
+
+/// `:authority`, else `Host`.
+fn host(parts: &http::request::Parts) -> Option<HeaderValue> {
+    match parts.uri.authority() {
+        Some(authority) => HeaderValue::from_str(authority.as_str()).ok(),
+        None => parts.headers.get(header::HOST).cloned(),
     }
 }
 

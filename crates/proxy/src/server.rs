@@ -24,6 +24,7 @@ use crate::listener;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;
+use crate::tap::Tap;
 use crate::tls::{ServerTls, UpstreamTls};
 use crate::worker::Worker;
 use crate::working::Turns;
@@ -38,6 +39,7 @@ pub struct Proxy {
     snapshots: Snapshots,
     metrics: Arc<Metrics>,
     healths: Arc<EndpointHealths>,
+    tap: Tap,
     tls: ServerTls,
     /// One entry per worker.
     sockets: Vec<Sockets>,
@@ -61,7 +63,8 @@ impl Proxy {
         let sockets = http.into_iter().zip(https).map(|(http, https)| Sockets { http, https }).collect();
         let tls = ServerTls::from_snapshots(Arc::clone(&snapshots)).map_err(ProxyError::Tls)?;
         let metrics = Arc::new(Metrics::new(workers));
-        Ok(Self { settings: Arc::new(settings), snapshots, metrics, healths: Arc::default(), tls, sockets })
+        let (settings, healths, tap) = (Arc::new(settings), Arc::default(), Tap::default());
+        Ok(Self { settings, snapshots, metrics, healths, tap, tls, sockets })
     }
 
     /// The real addresses of the http ports, in the order of the settings.
@@ -88,6 +91,12 @@ impl Proxy {
         Arc::clone(&self.healths)
     }
 
+    /// Where exchanges can be watched.
+    #[must_use]
+    pub fn tap(&self) -> Tap {
+        self.tap.clone()
+    }
+
     /// Serves until `shutdown`, then lets exchanges in flight finish within the grace. Runs on any tokio
     /// runtime; the work is done by threads of its own.
     ///
@@ -110,6 +119,7 @@ impl Proxy {
                 tls: self.tls.clone(),
                 sockets,
                 log: log.clone(),
+                tap: self.tap.clone(),
                 stop: stop.clone(),
             };
             let (end, ended) = oneshot::channel();
@@ -158,6 +168,7 @@ struct WorkerStart {
     tls: ServerTls,
     sockets: Sockets,
     log: Option<SyncSender<String>>,
+    tap: Tap,
     stop: CancellationToken,
 }
 
@@ -174,6 +185,7 @@ impl WorkerStart {
         let grace = self.settings.grace;
         let worker = Rc::new(Worker {
             log: AccessLog::new(self.log, self.settings.log_format),
+            tap: self.tap,
             settings: self.settings,
             snapshots: self.snapshots,
             pool: Rc::default(),

@@ -14,6 +14,7 @@ use crate::metrics::WorkerMetrics;
 use crate::pool::Pool;
 use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;
+use crate::tap::Tap;
 use crate::tls::UpstreamTls;
 use crate::working::Turns;
 
@@ -28,6 +29,7 @@ pub(crate) struct Worker {
     pub(crate) carry: Carry,
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) log: Rc<AccessLog>,
+    pub(crate) tap: Tap,
     pub(crate) upstream_tls: UpstreamTls,
     /// Connections of clients, and tunnels that were.
     pub(crate) connections: TaskTracker,

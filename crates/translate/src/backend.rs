@@ -192,6 +192,9 @@ fn find_port<'a>(port: &Port, service: &'a Service) -> Option<&'a ServicePort> {
 
 /// Where a Service of type ExternalName leads; its port need not be listed in the Service.
 fn external(backend: &Backend, service: &Service, settings: &Settings) -> Result<Endpoint, Fault> {
+    if settings.disable_external_names {
+        return Err(Fault::external_name(backend, "", "is refused by --disable-svc-external-name"));
+    }
     let listed = find_port(&backend.port, service);
     let port = match (listed, &backend.port) {
         (Some(ServicePort { target_port: Some(IntOrString::Int(target)), .. }), _) => port_number(*target),

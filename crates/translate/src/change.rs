@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use jamul_api::Challenge;
-use jamul_api::core::{ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Secret, Service};
+use jamul_api::core::{
+    ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Namespace, Secret, Service,
+};
 
 /// News about one kind.
 #[derive(Clone, Debug)]
@@ -23,6 +25,8 @@ pub enum ObjectChange {
     Ingress(Change<Ingress>),
     /// Which Ingresses are ours.
     IngressClass(Change<IngressClass>),
+    /// Which Ingresses are ours, where labels of namespaces say so.
+    Namespace(Change<Namespace>),
     /// Ports, external names.
     Service(Change<Service>),
     /// Addresses.

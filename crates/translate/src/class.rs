@@ -3,7 +3,8 @@
 use jamul_api::core::Ingress;
 use jamul_api::{Object, names};
 
-use crate::settings::Settings;
+use crate::lookup::Recorder;
+use crate::settings::{Settings, Watched};
 
 /// Whether `ingress` is ours: `spec.ingressClassName` decides where it is set, else the old annotation, else
 /// [`Settings::watch_without_class`]. `controller_of` says which controller the IngressClass of a name belongs to; it is
@@ -24,11 +25,13 @@ pub(crate) fn check(
     match annotation {
         Some(name) if name == settings.ingress_class => Ok(()),
         Some(name) => Err(NotOurs {
+            reason: OTHER_CLASS,
             field: names::INGRESS_CLASS,
             message: format!("class {name:?} is not ours; expected {:?}", settings.ingress_class),
         }),
         None if settings.watch_without_class => Ok(()),
         None => Err(NotOurs {
+            reason: OTHER_CLASS,
             field: "spec.ingressClassName",
             message: "no class is named; name an IngressClass, or start with --watch-ingress-without-class"
                 .to_owned(),
@@ -48,10 +51,40 @@ pub fn is_ours(
 /// Why an Ingress is left to others.
 #[derive(Debug)]
 pub(crate) struct NotOurs {
+    /// Stable CamelCase word.
+    pub(crate) reason: &'static str,
     /// What names its class.
     pub(crate) field: &'static str,
     /// The class found and the one expected.
     pub(crate) message: String,
+}
+
+const OTHER_CLASS: &str = "OtherClass";
+
+/// Whether the namespace of `ingress` is watched.
+///
+/// # Errors
+/// Why it is not.
+pub(crate) fn check_namespace(
+    ingress: &Ingress,
+    recorder: &Recorder<'_>,
+    settings: &Settings,
+) -> Result<(), NotOurs> {
+    let namespace = ingress.key().namespace;
+    let expected = match &settings.watched {
+        Watched::All => return Ok(()),
+        Watched::Namespace(watched) if *watched == namespace => return Ok(()),
+        Watched::Namespace(watched) => format!("--watch-namespace names {watched:?}"),
+        Watched::Selector(selector) => {
+            let found = recorder.namespace(&namespace);
+            if found.is_some_and(|found| selector.takes(found.metadata.labels.as_ref())) {
+                return Ok(());
+            }
+            "its Namespace has not the labels of --watch-namespace-selector".to_owned()
+        }
+    };
+    let message = format!("namespace {namespace:?} is not watched: {expected}");
+    Err(NotOurs { reason: "OtherNamespace", field: "metadata.namespace", message })
 }
 
 fn check_class(name: &str, controller: Option<String>, settings: &Settings) -> Result<(), NotOurs> {
@@ -63,11 +96,11 @@ fn check_class(name: &str, controller: Option<String>, settings: &Settings) -> R
     let Some(controller) = controller else {
         let message =
             format!("there is no IngressClass {name:?}; expected one whose spec.controller is {ours:?}");
-        return Err(NotOurs { field, message });
+        return Err(NotOurs { reason: OTHER_CLASS, field, message });
     };
     if controller == *ours {
         return Ok(());
     }
     let message = format!("IngressClass {name:?} belongs to controller {controller:?}; ours is {ours:?}");
-    Err(NotOurs { field, message })
+    Err(NotOurs { reason: OTHER_CLASS, field, message })
 }

@@ -101,19 +101,21 @@ pub(crate) fn compile(ingress: &Ingress, objects: &Objects, settings: &Settings)
         references: BTreeSet::new(),
         diagnostics: Vec::new(),
     };
-    match class::check(ingress, |class| recorder.controller_of(class), settings) {
+    let ours = class::check_namespace(ingress, &recorder, settings)
+        .and_then(|()| class::check(ingress, |class| recorder.controller_of(class), settings));
+    match ours {
         Ok(()) => {
             compiled.is_closed =
                 compile_annotations(ingress, &mut compiled.draft, &recorder, settings, &mut reports);
             if let Some(spec) = &ingress.spec {
-                compile_spec(spec, &namespace, &mut compiled, &mut reports);
+                compile_spec(spec, &namespace, settings, &mut compiled, &mut reports);
             }
         }
         Err(not_ours) => {
             reports.add(
                 Severity::Info,
                 not_ours.field,
-                "OtherClass",
+                not_ours.reason,
                 format!("not served: {}", not_ours.message),
             );
         }
@@ -134,6 +136,13 @@ impl Reports {
     fn add(&mut self, severity: Severity, field: impl Into<String>, reason: &'static str, message: String) {
         let (object, field) = (self.object.clone(), field.into());
         self.diagnostics.push(Diagnostic { severity, object, field, reason, message });
+    }
+}
+
+impl Reports {
+    fn catch_all(&mut self, field: String) {
+        let message = "it is for every host, which --disable-catch-all forbids; it is not served".to_owned();
+        self.add(Severity::Error, field, "CatchAllDisabled", message);
     }
 }
 
@@ -174,14 +183,27 @@ fn report_invalid(invalid: &Invalid, consequence: OnInvalid, prefix: &str, repor
     reports.add(severity, field, "InvalidAnnotation", message);
 }
 
-fn compile_spec(spec: &IngressSpec, namespace: &str, compiled: &mut CompiledIngress, reports: &mut Reports) {
+fn compile_spec(
+    spec: &IngressSpec,
+    namespace: &str,
+    settings: &Settings,
+    compiled: &mut CompiledIngress,
+    reports: &mut Reports,
+) {
     let rules = spec.rules.as_deref().unwrap_or_default();
     compiled.has_rules = !rules.is_empty();
     compiled.default_backend = spec.default_backend.as_ref().map(|backend| destination(backend, namespace));
     for (index, rule) in rules.iter().enumerate() {
-        compile_rule(rule, &format!("spec.rules[{index}]"), namespace, compiled, reports);
+        let field = format!("spec.rules[{index}]");
+        if settings.disable_catch_all && rule.host.as_deref().unwrap_or_default().is_empty() {
+            reports.catch_all(format!("{field}.host"));
+            continue;
+        }
+        compile_rule(rule, &field, namespace, compiled, reports);
     }
-    if !compiled.has_rules && compiled.default_backend.is_some() {
+    if !compiled.has_rules && compiled.default_backend.is_some() && settings.disable_catch_all {
+        reports.catch_all("spec.defaultBackend".to_owned());
+    } else if !compiled.has_rules && compiled.default_backend.is_some() {
         compiled.hosts.entry(HostPattern::Any).or_default();
     }
     compiled.tls = spec

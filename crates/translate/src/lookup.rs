@@ -5,6 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jamul_api::ObjectKey;
+use jamul_api::core::Namespace;
 use jamul_routing::Lookup;
 
 use crate::objects::{Objects, secret_data};
@@ -15,6 +16,8 @@ use crate::settings::Settings;
 pub(crate) enum Reference {
     /// IngressClass.
     Class(ObjectKey),
+    /// Namespace, for its labels.
+    Namespace(ObjectKey),
     /// ConfigMap that an annotation names.
     ConfigMap(ObjectKey),
     /// Secret that an annotation names.
@@ -53,6 +56,13 @@ impl<'a> Recorder<'a> {
         self.record(Reference::Class(key.clone()));
         let class = self.objects.classes.get(&key)?;
         Some(class.spec.as_ref().and_then(|spec| spec.controller.clone()).unwrap_or_default())
+    }
+
+    /// The Namespace `name`.
+    pub(crate) fn namespace(&self, name: &str) -> Option<&'a Namespace> {
+        let key = ObjectKey::new("", name);
+        self.record(Reference::Namespace(key.clone()));
+        self.objects.namespaces.get(&key).map(AsRef::as_ref)
     }
 
     /// What was read.

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use jamul_api::core::{ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Secret, Service};
+use jamul_api::core::{
+    ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Namespace, Secret, Service,
+};
 use jamul_api::{Challenge, Object, ObjectKey, names};
 
 use crate::change::Change;
@@ -14,6 +16,7 @@ use crate::index::Index;
 pub(crate) struct Objects {
     pub(crate) ingresses: Table<Ingress>,
     pub(crate) classes: Table<IngressClass>,
+    pub(crate) namespaces: Table<Namespace>,
     pub(crate) services: Table<Service>,
     slices: Table<EndpointSlice>,
     pub(crate) endpoints: Table<Endpoints>,

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use jamul_api::{ObjectKey, names};
 use jamul_routing::CertEntry;
 
+use crate::selector::Selector;
+
 /// What the command line decides about translation; the flag is named where there is one.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -17,6 +19,12 @@ pub struct Settings {
     pub ingress_class_by_name: bool,
     /// `--watch-ingress-without-class`: Ingresses that name no class are ours. On in a folder.
     pub watch_without_class: bool,
+    /// Which namespaces' Ingresses are ours.
+    pub watched: Watched,
+    /// `--disable-catch-all`: rules without a host, and Ingresses without rules, are not served.
+    pub disable_catch_all: bool,
+    /// `--disable-svc-external-name`: Services of type ExternalName have no endpoints.
+    pub disable_external_names: bool,
     /// `--annotations-prefix`, without `/`.
     pub annotations_prefix: String,
     /// Port of the https listener as clients reach it.
@@ -29,6 +37,18 @@ pub struct Settings {
     pub config: Option<ObjectKey>,
 }
 
+/// Which namespaces' Ingresses are ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Watched {
+    /// Those of all.
+    #[default]
+    All,
+    /// `--watch-namespace`
+    Namespace(String),
+    /// `--watch-namespace-selector`: those whose Namespace has these labels.
+    Selector(Selector),
+}
+
 impl Default for Settings {
     /// As in a cluster, without flags.
     fn default() -> Self {
@@ -37,6 +57,9 @@ impl Default for Settings {
             controller_class: "k8s.io/ingress-nginx".to_owned(),
             ingress_class_by_name: false,
             watch_without_class: false,
+            watched: Watched::All,
+            disable_catch_all: false,
+            disable_external_names: false,
             annotations_prefix: names::NGINX_PREFIX.to_owned(),
             https_port: 443,
             loopback_external_names: false,

@@ -121,6 +121,11 @@ impl Translator {
                     self.touch_reference(&Reference::Class(difference.key()));
                 }
             }
+            ObjectChange::Namespace(change) => {
+                for difference in self.objects.namespaces.apply(change) {
+                    self.touch_reference(&Reference::Namespace(difference.key()));
+                }
+            }
             ObjectChange::Service(change) => {
                 for difference in self.objects.services.apply(change) {
                     self.touch_service(&difference.key());
@@ -272,6 +277,7 @@ impl Translator {
                 Reference::Secret(_)
                 | Reference::ConfigMap(_)
                 | Reference::Class(_)
+                | Reference::Namespace(_)
                 | Reference::Setting(_) => {}
             }
         }

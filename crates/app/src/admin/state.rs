@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use jamul_controllers::Live;
-use jamul_proxy::{EndpointHealths, Metrics};
+use jamul_proxy::{EndpointHealths, Metrics, Tap};
+use jamul_routing::Diagnostic;
 use jamul_store::Store;
 use tokio::sync::watch;
 
@@ -28,6 +29,22 @@ pub(crate) struct AdminState {
     pub(crate) phase: watch::Receiver<Phase>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) healths: Arc<EndpointHealths>,
+    pub(crate) tap: Tap,
+    /// A further path for health checks.
+    pub(crate) health_path: String,
+    /// Whether `/metrics` is answered.
+    pub(crate) has_metrics: bool,
+    /// What users should know of their flags.
+    pub(crate) flags: Vec<Diagnostic>,
     /// `--annotations-prefix`.
     pub(crate) annotations_prefix: String,
+}
+
+impl AdminState {
+    /// What users should mend or know, apart from their files.
+    pub(crate) fn diagnostics(&self) -> Vec<Diagnostic> {
+        let mut found = self.live.diagnostics();
+        found.extend(self.flags.iter().cloned());
+        found
+    }
 }

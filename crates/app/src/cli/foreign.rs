@@ -1,7 +1,31 @@
-//! Flags of ingress-nginx and cert-manager that have no effect here: accepted, so that old arguments start.
+//! Flags of ingress-nginx and cert-manager that have no effect here: accepted, so that old arguments start, each with
+//! the reason why it has none.
 
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches};
+use jamul_routing::{Diagnostic, Severity};
+
+/// A flag that is taken and does nothing.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ForeignFlag {
+    /// Without the dashes.
+    pub(crate) name: &'static str,
+    /// How it is written.
+    form: Form,
+    /// Whose it is.
+    pub(crate) of: Controller,
+    /// Why it has no effect, and what there is instead.
+    pub(crate) reason: &'static str,
+}
+
+/// Whose flag it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Controller {
+    /// ingress-nginx.
+    IngressNginx,
+    /// cert-manager's controller.
+    CertManager,
+}
 
 /// How a flag is written.
 #[derive(Clone, Copy, Debug)]
@@ -15,103 +39,171 @@ use Form::{Switch, Value};
 
 /// All of them, as hidden arguments.
 pub(super) fn arguments() -> impl Iterator<Item = Arg> {
-    FLAGS.iter().map(|&(name, form)| {
-        let argument = Arg::new(name).long(name).hide(true).action(ArgAction::Append);
-        match form {
+    FLAGS.iter().map(|flag| {
+        let argument = Arg::new(flag.name).long(flag.name).hide(true).action(ArgAction::Append);
+        match flag.form {
             Switch => argument.num_args(0..=1).require_equals(true).default_missing_value("true"),
             Value => argument.num_args(1).allow_hyphen_values(true),
         }
     })
 }
 
-/// Those that were given.
-pub(super) fn given(matches: &ArgMatches) -> Vec<String> {
-    let is_given = |name: &str| matches.value_source(name) == Some(ValueSource::CommandLine);
-    FLAGS.iter().filter(|(name, _)| is_given(name)).map(|(name, _)| format!("--{name}")).collect()
+/// Those that were given, on the command line or as `JAMUL_<FLAG>`.
+pub(super) fn given(
+    matches: &ArgMatches,
+    variable: impl Fn(&str) -> Option<std::ffi::OsString>,
+) -> Vec<&'static ForeignFlag> {
+    let is_given = |flag: &&ForeignFlag| {
+        matches.value_source(flag.name) == Some(ValueSource::CommandLine)
+            || variable(&flag.variable()).is_some_and(|value| !value.is_empty())
+    };
+    FLAGS.iter().filter(is_given).collect()
 }
 
-static FLAGS: &[(&str, Form)] = &[
-    // ingress-nginx
-    ("alsologtostderr", Switch),
-    ("certificate-authority", Value),
-    ("deep-inspect", Switch),
-    ("default-backend-service", Value),
-    ("default-server-port", Value),
-    ("disable-catch-all", Switch),
-    ("disable-full-test", Switch),
-    ("disable-svc-external-name", Switch),
-    ("disable-sync-events", Switch),
-    ("dynamic-configuration-retries", Value),
-    ("enable-annotation-validation", Switch),
-    ("enable-metrics", Switch),
-    ("enable-ssl-chain-completion", Switch),
-    ("enable-ssl-passthrough", Switch),
-    ("enable-topology-aware-routing", Switch),
-    ("exclude-socket-metrics", Value),
-    ("health-check-path", Value),
-    ("healthz-host", Value),
-    ("ingress-class-by-name", Switch),
-    ("internal-logger-address", Value),
-    ("length-buckets", Value),
-    ("logtostderr", Switch),
-    ("maxmind-edition-ids", Value),
-    ("maxmind-license-key", Value),
-    ("maxmind-mirror", Value),
-    ("maxmind-retries-count", Value),
-    ("maxmind-retries-timeout", Value),
-    ("metrics-per-host", Switch),
-    ("metrics-per-undefined-host", Switch),
-    ("post-shutdown-grace-period", Value),
-    ("profiler-port", Value),
-    ("profiling", Switch),
-    ("report-node-internal-ip-address", Switch),
-    ("report-status-classes", Switch),
-    ("shutdown-grace-period", Value),
-    ("size-buckets", Value),
-    ("ssl-passthrough-proxy-port", Value),
-    ("status-port", Value),
-    ("status-update-interval", Value),
-    ("stderrthreshold", Value),
-    ("stream-port", Value),
-    ("sync-period", Value),
-    ("sync-rate-limit", Value),
-    ("tcp-services-configmap", Value),
-    ("time-buckets", Value),
-    ("udp-services-configmap", Value),
-    ("v", Value),
-    ("validating-webhook", Value),
-    ("validating-webhook-certificate", Value),
-    ("validating-webhook-key", Value),
-    ("watch-namespace-selector", Value),
-    // cert-manager
-    ("acme-http01-solver-image", Value),
-    ("acme-http01-solver-nameservers", Value),
-    ("acme-http01-solver-resource-limits-cpu", Value),
-    ("acme-http01-solver-resource-limits-memory", Value),
-    ("acme-http01-solver-resource-request-cpu", Value),
-    ("acme-http01-solver-resource-request-memory", Value),
-    ("acme-http01-solver-run-as-non-root", Switch),
-    ("auto-certificate-annotations", Value),
-    ("cluster-issuer-ambient-credentials", Switch),
-    ("controllers", Value),
-    ("copied-annotation-prefixes", Value),
-    ("dns01-check-retry-period", Value),
-    ("dns01-recursive-nameservers", Value),
-    ("dns01-recursive-nameservers-only", Switch),
-    ("enable-certificate-owner-ref", Switch),
-    ("enable-gateway-api", Switch),
-    ("enable-profiling", Switch),
-    ("feature-gates", Value),
-    ("healthz-listen-address", Value),
-    ("issuer-ambient-credentials", Switch),
-    ("kube-api-burst", Value),
-    ("kube-api-qps", Value),
-    ("leader-elect", Switch),
-    ("leader-election-renew-deadline", Value),
-    ("leader-election-retry-period", Value),
-    ("logging-format", Value),
-    ("max-concurrent-challenges", Value),
-    ("metrics-listen-address", Value),
-    ("number-of-concurrent-workers", Value),
-    ("profiler-address", Value),
+impl ForeignFlag {
+    /// The flag of that name (without dashes), if it is one of these.
+    pub(crate) fn named(name: &str) -> Option<&'static Self> {
+        FLAGS.iter().find(|flag| flag.name == name)
+    }
+
+    /// Its name in the environment.
+    fn variable(&self) -> String {
+        format!("JAMUL_{}", self.name.replace('-', "_").to_ascii_uppercase())
+    }
+
+    /// What a user who gave it should know.
+    pub(crate) fn diagnostic(&self) -> Diagnostic {
+        let of = match self.of {
+            Controller::IngressNginx => "ingress-nginx",
+            Controller::CertManager => "cert-manager",
+        };
+        Diagnostic {
+            severity: Severity::Info,
+            object: format!("Flag --{}", self.name),
+            field: String::new(),
+            reason: "FlagWithoutEffect",
+            message: format!("of {of}, accepted without effect: {}; it can be left out", self.reason),
+        }
+    }
+}
+
+const fn nginx(name: &'static str, form: Form, reason: &'static str) -> ForeignFlag {
+    ForeignFlag { name, form, of: Controller::IngressNginx, reason }
+}
+
+const fn manager(name: &'static str, form: Form, reason: &'static str) -> ForeignFlag {
+    ForeignFlag { name, form, of: Controller::CertManager, reason }
+}
+
+const LOGGING: &str = "log lines go to stderr; see --log-level and --log-format";
+const NO_NGINX: &str = "there is no nginx process beside this one";
+const NO_API_SERVER: &str = "a folder has no API server";
+const NO_STATUS: &str = "the Ingresses of a folder have no address to publish";
+const NO_WEBHOOK: &str = "a folder has no admission; use `jamul check`";
+const ONE_PROCESS: &str = "one process owns a state folder, which it locks";
+const NO_PROFILER: &str = "there is no profiler inside; use perf";
+const NO_SOLVER_POD: &str = "HTTP-01 is answered by the proxy itself, without solver pods";
+const NOT_YET_TCP: &str = "TCP and UDP services are not built yet";
+const NOT_YET_PASSTHROUGH: &str = "passing TLS through is not built yet";
+const NOT_YET_GEO: &str = "GeoIP is not built yet";
+const NOT_YET_DNS01: &str = "it tunes checks of DNS-01 that are made in another way here";
+
+/// Every flag of the two controllers that is not an argument of `jamul run`.
+pub(crate) static FLAGS: &[ForeignFlag] = &[
+    nginx("alsologtostderr", Switch, LOGGING),
+    nginx("certificate-authority", Value, NO_API_SERVER),
+    nginx("deep-inspect", Switch, "no configuration text is written, so nothing in it can be hidden"),
+    nginx(
+        "default-backend-service",
+        Value,
+        "a default backend for unknown hosts is not built yet; write an Ingress \
+         with spec.defaultBackend",
+    ),
+    nginx("default-server-port", Value, "unknown hosts are answered without a port of their own"),
+    nginx("disable-full-test", Switch, "no configuration text is written that could be tested"),
+    nginx("disable-sync-events", Switch, "an Ingress is not announced each time it is read"),
+    nginx("dynamic-configuration-retries", Value, NO_NGINX),
+    nginx("enable-annotation-validation", Switch, "annotations are always validated"),
+    nginx("enable-ssl-chain-completion", Switch, "chains are served as they are in their Secrets"),
+    nginx("enable-ssl-passthrough", Switch, NOT_YET_PASSTHROUGH),
+    nginx("enable-topology-aware-routing", Switch, "a folder has no zones"),
+    nginx("exclude-socket-metrics", Value, "no metrics are collected over a socket"),
+    nginx("internal-logger-address", Value, "no syslog relay is needed"),
+    nginx("length-buckets", Value, "buckets of histograms cannot be chosen yet"),
+    nginx("log_backtrace_at", Value, LOGGING),
+    nginx("log_dir", Value, LOGGING),
+    nginx("log_file", Value, LOGGING),
+    nginx("log_file_max_size", Value, LOGGING),
+    nginx("logtostderr", Switch, LOGGING),
+    nginx("maxmind-edition-ids", Value, NOT_YET_GEO),
+    nginx("maxmind-license-key", Value, NOT_YET_GEO),
+    nginx("maxmind-mirror", Value, NOT_YET_GEO),
+    nginx("maxmind-retries-count", Value, NOT_YET_GEO),
+    nginx("maxmind-retries-timeout", Value, NOT_YET_GEO),
+    nginx("metrics-per-host", Switch, "metrics have no host yet"),
+    nginx("metrics-per-undefined-host", Switch, "metrics have no host yet"),
+    nginx("one_output", Switch, LOGGING),
+    nginx("post-shutdown-grace-period", Value, "nothing is left to wait for after the last exchange"),
+    nginx("profiler-port", Value, NO_PROFILER),
+    nginx("profiler-address", Value, NO_PROFILER),
+    nginx("profiling", Switch, NO_PROFILER),
+    nginx("report-node-internal-ip-address", Switch, NO_STATUS),
+    nginx("report-status-classes", Switch, "metrics always carry the exact status"),
+    nginx("size-buckets", Value, "buckets of histograms cannot be chosen yet"),
+    nginx("skip_headers", Switch, LOGGING),
+    nginx("skip_log_headers", Switch, LOGGING),
+    nginx("ssl-passthrough-proxy-port", Value, NOT_YET_PASSTHROUGH),
+    nginx("status-port", Value, NO_NGINX),
+    nginx("status-update-interval", Value, NO_STATUS),
+    nginx("stderrthreshold", Value, LOGGING),
+    nginx("stream-port", Value, NO_NGINX),
+    nginx("sync-period", Value, "changes are seen as they happen"),
+    nginx("sync-rate-limit", Value, "nothing is reloaded, so changes need no limit"),
+    nginx("tcp-services-configmap", Value, NOT_YET_TCP),
+    nginx("time-buckets", Value, "buckets of histograms cannot be chosen yet"),
+    nginx("udp-services-configmap", Value, NOT_YET_TCP),
+    nginx("v", Value, LOGGING),
+    nginx("validating-webhook", Value, NO_WEBHOOK),
+    nginx("validating-webhook-certificate", Value, NO_WEBHOOK),
+    nginx("validating-webhook-key", Value, NO_WEBHOOK),
+    nginx("vmodule", Value, LOGGING),
+    manager("acme-http01-solver-extra-labels", Value, NO_SOLVER_POD),
+    manager("acme-http01-solver-image", Value, NO_SOLVER_POD),
+    manager("acme-http01-solver-nameservers", Value, NO_SOLVER_POD),
+    manager("acme-http01-solver-resource-limits-cpu", Value, NO_SOLVER_POD),
+    manager("acme-http01-solver-resource-limits-memory", Value, NO_SOLVER_POD),
+    manager("acme-http01-solver-resource-request-cpu", Value, NO_SOLVER_POD),
+    manager("acme-http01-solver-resource-request-memory", Value, NO_SOLVER_POD),
+    manager("acme-http01-solver-run-as-non-root", Switch, NO_SOLVER_POD),
+    manager("auto-certificate-annotations", Value, "kubernetes.io/tls-acme is the only such annotation here"),
+    manager("cluster-issuer-ambient-credentials", Switch, "credentials are named by issuers only"),
+    manager("concurrent-workers", Value, "work is limited by kind, not by a flag"),
+    manager("controllers", Value, "all controllers run"),
+    manager("copied-annotation-prefixes", Value, "the annotations that are copied cannot be chosen yet"),
+    manager("dns01-check-retry-period", Value, NOT_YET_DNS01),
+    manager("dns01-recursive-nameservers", Value, NOT_YET_DNS01),
+    manager("dns01-recursive-nameservers-only", Switch, NOT_YET_DNS01),
+    manager(
+        "enable-certificate-owner-ref",
+        Switch,
+        "Secrets outlive their Certificates, as by default there",
+    ),
+    manager("enable-gateway-api", Switch, "Gateway API is not built yet"),
+    manager("enable-profiling", Switch, NO_PROFILER),
+    manager("extra-certificate-annotations", Value, "the annotations that are copied cannot be chosen yet"),
+    manager("feature-gates", Value, "what is built is on"),
+    manager("gateway-api-extra-protocols", Value, "Gateway API is not built yet"),
+    manager("healthz-listen-address", Value, "health is on --healthz-port"),
+    manager("issuer-ambient-credentials", Switch, "credentials are named by issuers only"),
+    manager("kube-api-burst", Value, NO_API_SERVER),
+    manager("kube-api-qps", Value, NO_API_SERVER),
+    manager("leader-elect", Switch, ONE_PROCESS),
+    manager("leader-election-renew-deadline", Value, ONE_PROCESS),
+    manager("leader-election-retry-period", Value, ONE_PROCESS),
+    manager("logging-format", Value, LOGGING),
+    manager("master", Value, NO_API_SERVER),
+    manager("max-concurrent-challenges", Value, "challenges need no pods, so there is nothing to save"),
+    manager("metrics-listen-address", Value, "metrics are on --healthz-port"),
+    manager("namespace", Value, "use --watch-namespace"),
+    manager("number-of-concurrent-workers", Value, "work is limited by kind, not by a flag"),
 ];

@@ -1,8 +1,11 @@
 //! Arguments of the commands that look at objects.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
+
+use super::values;
 
 /// Where objects are.
 #[derive(Clone, Debug, Args)]
@@ -61,6 +64,89 @@ pub(crate) struct ExplainArgs {
 
 /// Where a process on this machine has its admin port, unless it was told otherwise.
 pub(crate) const DEFAULT_ADMIN: &str = "http://127.0.0.1:10254";
+
+/// Arguments of `jamul migrate`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct MigrateArgs {
+    /// Folder of Kubernetes manifests
+    #[arg(long, env = "JAMUL_MANIFESTS", value_name = "DIR")]
+    pub(crate) manifests: Option<PathBuf>,
+    /// Values of one of the two charts; may repeat
+    #[arg(long, value_name = "FILE")]
+    pub(crate) values: Vec<PathBuf>,
+    /// Manifests or chart values
+    #[arg(value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Arguments of a controller
+    #[arg(last = true, value_name = "ARGS")]
+    pub(crate) args: Vec<String>,
+    /// How the report is printed
+    #[arg(short, long, env = "JAMUL_OUTPUT", default_value = "text", value_name = "FORMAT")]
+    pub(crate) output: ReportFormat,
+}
+
+/// How a report is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// For people.
+    #[value(alias = "table")]
+    Text,
+    /// For scripts.
+    Json,
+    /// One page.
+    Html,
+}
+
+/// Arguments of `jamul top`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Admin port of the running process
+    #[arg(long, env = "JAMUL_ADMIN", default_value = DEFAULT_ADMIN, value_name = "URL")]
+    pub(crate) admin: String,
+    /// Time between refreshes
+    #[arg(
+        long,
+        env = "JAMUL_INTERVAL",
+        default_value = "2s",
+        value_parser = values::interval,
+        value_name = "SPAN"
+    )]
+    pub(crate) interval: Duration,
+    /// How results are printed
+    #[arg(short, long, env = "JAMUL_OUTPUT", default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `jamul tap`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct TapArgs {
+    /// Admin port of the running process
+    #[arg(long, env = "JAMUL_ADMIN", default_value = DEFAULT_ADMIN, value_name = "URL")]
+    pub(crate) admin: String,
+    /// Only requests for this host
+    #[arg(long, value_name = "HOST")]
+    pub(crate) host: Option<String>,
+    /// Only requests that this Ingress answers
+    #[arg(long, value_parser = values::object_key, value_name = "NS/NAME")]
+    pub(crate) ingress: Option<String>,
+    /// Only requests of this method
+    #[arg(long, value_name = "METHOD")]
+    pub(crate) method: Option<String>,
+    /// Only requests with this answer, such as 404 or 5xx
+    #[arg(long, value_parser = values::status, value_name = "STATUS")]
+    pub(crate) status: Option<String>,
+    /// How results are printed
+    #[arg(short, long, env = "JAMUL_OUTPUT", default_value = "table", value_name = "FORMAT")]
+    pub(crate) output: Output,
+}
+
+/// Arguments of `jamul completion`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct CompletionArgs {
+    /// Which shell
+    #[arg(value_name = "SHELL")]
+    pub(crate) shell: clap_complete::Shell,
+}
 
 /// Arguments of `jamul get`.
 #[derive(Clone, Debug, Args)]

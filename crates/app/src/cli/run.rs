@@ -2,10 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{ArgAction, Args, ValueEnum};
+use jiff::SignedDuration;
 
 use super::cluster::ClusterArgs;
+use super::foreign::ForeignFlag;
 use super::values;
 
 /// Arguments of `jamul run`: ingress-nginx's and cert-manager's names and defaults, and our own.
@@ -71,8 +74,9 @@ pub(crate) struct RunArgs {
         action = ArgAction::Set,
         num_args = 0..=1,
         require_equals = true,
-        default_value_t = false,
+        default_value = "false",
         default_missing_value = "true",
+        value_parser = values::boolean,
         value_name = "BOOL"
     )]
     pub(crate) watch_ingress_without_class: bool,
@@ -116,11 +120,111 @@ pub(crate) struct RunArgs {
     /// API group of that issuer [default: cert-manager.io]
     #[arg(long, env = "JAMUL_DEFAULT_ISSUER_GROUP", value_name = "GROUP")]
     pub(crate) default_issuer_group: Option<String>,
+    /// Serve Ingresses whose class is named --ingress-class whatever its controller (a folder always does)
+    #[arg(
+        long,
+        env = "JAMUL_INGRESS_CLASS_BY_NAME",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        value_parser = values::boolean,
+        value_name = "BOOL"
+    )]
+    pub(crate) ingress_class_by_name: bool,
+    /// Serve the Ingresses of namespaces with these labels only, such as team=a,env!=dev
+    #[arg(
+        long,
+        env = "JAMUL_WATCH_NAMESPACE_SELECTOR",
+        conflicts_with = "watch_namespace",
+        value_parser = jamul_translate::Selector::parse,
+        value_name = "SELECTOR"
+    )]
+    pub(crate) watch_namespace_selector: Option<jamul_translate::Selector>,
+    /// Do not serve rules without a host, nor Ingresses without rules
+    #[arg(
+        long,
+        env = "JAMUL_DISABLE_CATCH_ALL",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        value_parser = values::boolean,
+        value_name = "BOOL"
+    )]
+    pub(crate) disable_catch_all: bool,
+    /// Do not lead anybody to Services of type ExternalName
+    #[arg(
+        long,
+        env = "JAMUL_DISABLE_SVC_EXTERNAL_NAME",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        value_parser = values::boolean,
+        value_name = "BOOL"
+    )]
+    pub(crate) disable_svc_external_name: bool,
+    /// Seconds between SIGTERM, from when on the process is not ready, and the end of listening
+    #[arg(
+        long,
+        env = "JAMUL_SHUTDOWN_GRACE_PERIOD",
+        default_value = "0",
+        value_parser = values::seconds,
+        value_name = "SECONDS"
+    )]
+    pub(crate) shutdown_grace_period: Duration,
+    /// Address for health, metrics and the API [default: those of --bind-address]
+    #[arg(long, env = "JAMUL_HEALTHZ_HOST", value_parser = values::address, value_name = "ADDR")]
+    pub(crate) healthz_host: Option<IpAddr>,
+    /// Further path that answers 200 while the process is alive
+    #[arg(
+        long,
+        env = "JAMUL_HEALTH_CHECK_PATH",
+        default_value = "/healthz",
+        value_parser = values::path,
+        value_name = "PATH"
+    )]
+    pub(crate) health_check_path: String,
+    /// Answer /metrics
+    #[arg(
+        long,
+        env = "JAMUL_ENABLE_METRICS",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true",
+        value_parser = values::boolean,
+        value_name = "BOOL"
+    )]
+    pub(crate) enable_metrics: bool,
+    /// First wait after an issuance that failed; doubled with each further one
+    #[arg(
+        long,
+        env = "JAMUL_CERTIFICATE_REQUEST_MINIMUM_BACKOFF_DURATION",
+        default_value = "1h",
+        value_parser = values::go_duration,
+        value_name = "SPAN"
+    )]
+    pub(crate) certificate_request_minimum_backoff_duration: SignedDuration,
+    /// Longest wait after issuances that failed
+    #[arg(
+        long,
+        env = "JAMUL_CERTIFICATE_REQUEST_MAXIMUM_BACKOFF_DURATION",
+        default_value = "32h",
+        value_parser = values::go_duration,
+        value_name = "SPAN"
+    )]
+    pub(crate) certificate_request_maximum_backoff_duration: SignedDuration,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// Flags of the original controllers that were given and have no effect here.
     #[arg(skip)]
-    pub(crate) without_effect: Vec<String>,
+    pub(crate) without_effect: Vec<&'static ForeignFlag>,
 }
 
 /// How log lines are written.

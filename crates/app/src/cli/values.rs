@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use jiff::SignedDuration;
+
 pub(super) fn port(text: &str) -> Result<u16, String> {
     text.parse().map_err(|_| "expected a port, 0 to 65535".to_owned())
 }
@@ -66,11 +68,79 @@ pub(super) fn span(text: &str) -> Result<Duration, String> {
     total.map(Duration::from_secs).ok_or_else(|| "expected between 1m and 3650d".to_owned())
 }
 
+/// A boolean in Go's `ParseBool` spellings, as pflag takes them.
+pub(super) fn boolean(text: &str) -> Result<bool, String> {
+    match text {
+        "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
+        "0" | "f" | "F" | "FALSE" | "false" | "False" => Ok(false),
+        _ => Err("expected true or false".to_owned()),
+    }
+}
+
+/// A number of seconds, at most a day.
+pub(super) fn seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds <= 86_400);
+    seconds.map(Duration::from_secs).ok_or_else(|| "expected a number of seconds, 0 to 86400".to_owned())
+}
+
+/// A path of a URL.
+pub(super) fn path(text: &str) -> Result<String, String> {
+    let is_path = text.starts_with('/') && text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'?');
+    if is_path { Ok(text.to_owned()) } else { Err("expected a path such as /healthz".to_owned()) }
+}
+
+/// A duration as Go writes it, more than nothing.
+pub(super) fn go_duration(text: &str) -> Result<SignedDuration, String> {
+    let expected = || "expected a duration such as 1h, 90m or 1h30m".to_owned();
+    let duration = jamul_issuance::duration::parse(text).map_err(|_| expected())?;
+    if duration > SignedDuration::ZERO { Ok(duration) } else { Err(expected()) }
+}
+
+/// Between refreshes: a span of at least 100 ms.
+pub(super) fn interval(text: &str) -> Result<Duration, String> {
+    let expected = "expected a time such as 500ms, 2s or 1m, from 100ms to 1h";
+    let (count, unit) = [("ms", 1), ("s", 1000), ("m", 60_000), ("h", 3_600_000)]
+        .into_iter()
+        .find_map(|(unit, millis)| Some((text.strip_suffix(unit)?, millis)))
+        .ok_or(expected)?;
+    let millis = count.parse::<u64>().ok().and_then(|count| count.checked_mul(unit));
+    let millis = millis.filter(|millis| (100..=3_600_000).contains(millis));
+    millis.map(Duration::from_millis).ok_or_else(|| expected.to_owned())
+}
+
+/// `404` or `5xx`.
+pub(super) fn status(text: &str) -> Result<String, String> {
+    let is_class = |rest: &str| rest.eq_ignore_ascii_case("xx");
+    let (first, rest) = text.split_at_checked(1).unwrap_or_default();
+    let is_digit = matches!(first, "1" | "2" | "3" | "4" | "5");
+    let is_status = rest.len() == 2 && rest.bytes().all(|byte| byte.is_ascii_digit());
+    if is_digit && (is_status || is_class(rest)) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected a status such as 404, or a class such as 5xx".to_owned())
+    }
+}
+
 const MAX_SPAN: u64 = 3650 * 24 * 60 * 60;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refreshes_are_neither_too_fast_nor_endless() {
+        assert_eq!(interval("500ms"), Ok(Duration::from_millis(500)));
+        assert_eq!(interval("2s"), Ok(Duration::from_secs(2)));
+        for wrong in ["", "2", "0s", "99ms", "2h", "-1s", "9999999999999999999h"] {
+            assert!(interval(wrong).is_err(), "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn a_status_is_one_or_a_class() {
+        assert!(["200", "404", "5xx", "4XX"].iter().all(|good| status(good).is_ok()));
+        assert!(["", "5", "600", "5x", "20", "2000", "é00"].iter().all(|wrong| status(wrong).is_err()));
+    }
 
     #[test]
     fn spans_have_a_unit_and_a_limit() {

@@ -170,3 +170,88 @@ fn objects_of_a_folder_are_listed_without_a_run() {
         "{refusal}"
     );
 }
+
+const PLAIN: &str = "apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: web}
+spec:
+  rules:
+    - host: web.localhost
+      http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: web, port: {number: 80}}}}]}
+";
+
+/// What the check prints about one file, all of it.
+fn findings(text: &str) -> String {
+    let folder = folder(&[("web.yaml", text)]);
+    let output = check(folder.path());
+    assert_eq!(code(&output), Some(1), "{}", stderr(&output));
+    stdout(&output)
+}
+
+#[test]
+fn a_missing_service_is_named_with_what_it_does() {
+    let expected = "warning: Ingress default/web: spec.rules[0].http.paths[0]: there is no Service default/web; \
+                    requests are answered with 503 until it is made (ServiceMissing)\n";
+    assert_eq!(findings(PLAIN), expected);
+}
+
+#[test]
+fn a_key_that_does_not_fit_its_certificate_is_named_with_what_is_served_instead() {
+    let [one, other] = [(); 2].map(|()| rcgen::generate_simple_self_signed(["web.localhost".to_owned()]));
+    let (one, other) = (one.expect("a certificate"), other.expect("a certificate"));
+    let secret = serde_json::json!({
+        "apiVersion": "v1", "kind": "Secret", "metadata": { "name": "web-tls" }, "type": "kubernetes.io/tls",
+        "stringData": { "tls.crt": one.cert.pem(), "tls.key": other.signing_key.serialize_pem() },
+    });
+    let tls = GOOD.replace(", annotations: {cert-manager.io/issuer: private}", "");
+    let expected = "error: Ingress default/web: spec.tls[0].secretName: Secret default/web-tls: tls.key does not belong \
+                    to the certificate in tls.crt; web.localhost is served with the default certificate (SecretInvalid)\n";
+    assert_eq!(findings(&format!("{tls}---\n{secret}\n")), expected);
+}
+
+#[test]
+fn a_wrong_annotation_value_is_named_with_what_was_expected() {
+    let service = GOOD.split("---\n").nth(1).unwrap_or_default();
+    let annotated = PLAIN.replace(
+        "{name: web}\nspec",
+        "{name: web, annotations: {nginx.ingress.kubernetes.io/proxy-body-size: 8 MB}}\nspec",
+    );
+    let expected = "warning: Ingress default/web: nginx.ingress.kubernetes.io/proxy-body-size: \"8 MB\" is not valid, \
+                    expected bytes with an optional k, m or g, such as 8m, or 0 for unlimited; the default is used \
+                    (InvalidAnnotation)\n";
+    assert_eq!(findings(&format!("{annotated}---\n{service}")), expected);
+}
+
+#[test]
+fn broken_yaml_is_named_with_its_place_and_what_stays() {
+    let expected = "error: web.yaml: line 1, column 7: web.yaml: expected string scalar at line 1, column 7; the last \
+                    good objects of this document stay until it is mended (BrokenFile)\n";
+    let found = findings("kind: [\n");
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_migration_is_reported_with_a_status_that_scripts_can_read() {
+    let annotated = |annotation: &str| {
+        PLAIN.replace("{name: web}\nspec", &format!("{{name: web, annotations: {{{annotation}}}}}\nspec"))
+    };
+    let report = |text: &str, more: &[&str]| {
+        let folder = folder(&[("web.yaml", text)]);
+        let place = folder.path().display().to_string();
+        let output = jamul(&[&["migrate", "--manifests", &place], more].concat());
+        (code(&output), stdout(&output) + &stderr(&output))
+    };
+    let (status, text) = report(&annotated("nginx.ingress.kubernetes.io/proxy-body-size: 8m"), &[]);
+    let expected = "1 honoured, 0 accepted without effect, 0 refused\n\nhonoured\n  Ingress default/web: \
+                    nginx.ingress.kubernetes.io/proxy-body-size = \"8m\": nothing to do\n";
+    assert_eq!((status, text.as_str()), (Some(0), expected));
+    let (status, json) = report(&annotated("nginx.ingress.kubernetes.io/server-snippet: x"), &["-o", "json"]);
+    assert!(status == Some(1) && json.contains("\"verdict\": \"refused\""), "{json}");
+    let (status, html) = report(PLAIN, &["-o", "html", "--", "--http-port=x"]);
+    assert!(
+        status == Some(1) && html.starts_with("<!doctype html>") && html.contains("--http-port"),
+        "{html}"
+    );
+    let output = jamul(&["migrate"]);
+    assert_eq!(code(&output), Some(2), "{}", stderr(&output));
+}

@@ -144,6 +144,50 @@ fn a_certificate_is_renewed_on_demand_and_the_running_process_explains_itself() 
 }
 
 #[test]
+fn requests_can_be_watched_as_they_are_answered() {
+    let blog = Blog::new(None);
+    let mut run = blog.run(&[]);
+    run.until("it is ready", || blog.is_ready().then_some(()));
+    let admin = format!("http://{}", blog.admin());
+    let mut tap = Process::jamul(["tap", "--admin", &admin, "--status", "3xx"]);
+    let root = blog.state();
+    let seen = tap.hears("a request", |seen| {
+        blog.curl(&blog.http_url("/a?token=secret"), &root, "");
+        seen.contains('\n')
+    });
+    let expected = format!("GET {}:{}/a?... 308 ", Blog::HOST, blog.http_port());
+    assert!(seen.contains(&expected), "no {expected:?} in:\n{seen}");
+    assert!(
+        seen.contains("[example.localhost Prefix /] answered by ssl-redirect") && !seen.contains("secret"),
+        "{seen}"
+    );
+    tap.terminate();
+    let (status, output) = tap.end(PATIENCE);
+    assert!(status.success(), "{output}");
+
+    let mut top = Process::jamul(["top", "--admin", &admin, "--interval", "100ms"]);
+    let tables = top.hears("two tables", |seen| seen.matches("INGRESS").count() > 1);
+    assert!(tables.contains("default/hello"), "{tables}");
+    top.terminate();
+    let (status, output) = top.end(PATIENCE);
+    assert!(status.success(), "{output}");
+
+    let page = blog.ask("/").unwrap();
+    assert!(page.contains("script-src 'self'") && page.contains("/dashboard/app.js"), "{page}");
+    for file in ["/dashboard/app.js", "/dashboard/style.css"] {
+        assert!(blog.ask(file).unwrap().starts_with("HTTP/1.1 200"), "{file}");
+    }
+
+    run.terminate();
+    let (status, output) = run.end(PATIENCE);
+    assert!(status.success(), "{output}");
+    let (status, refusal) = Process::jamul(["top", "--admin", &admin]).end(PATIENCE);
+    let expected =
+        format!("error: no running process at {admin}; start one, or name its admin port with --admin URL");
+    assert!(status.code() == Some(1) && refusal.starts_with(&expected), "{refusal}");
+}
+
+#[test]
 fn kill_while_an_order_is_under_way_costs_no_second_order() {
     let blog = Blog::new(None);
     let inside = ["--acme-ca".to_owned(), blog.ca.to_string()];
@@ -166,6 +210,54 @@ fn kill_while_an_order_is_under_way_costs_no_second_order() {
 const ORDERS: &str = "orders.acme.cert-manager.io";
 const REQUESTS: &str = "certificaterequests.cert-manager.io";
 
+/// What `cert status` says that the blog's certificate waits for.
+fn waits_for(blog: &Blog) -> Option<String> {
+    let state = blog.state();
+    let arguments = ["cert", "status", "example-tls", "--state", state.to_str().unwrap()];
+    let (_, walk) = Process::jamul(arguments).end(PATIENCE);
+    walk.lines().find_map(|line| line.strip_prefix("waits for: ")).map(ToOwned::to_owned)
+}
+
+#[test]
+fn an_acme_server_that_cannot_be_reached_is_named_by_cert_status() {
+    let [away] = free_addresses();
+    let blog = Blog::new(Some(&format!("https://{away}/directory")));
+    let mut run = blog.run(&[]);
+    let expected = format!(
+        "Issuer local-ca: no answer from https://{away}/directory: cannot reach https://{away}/directory: cannot connect to \
+         {away}: Connection refused (os error 111)"
+    );
+    let mut last = None;
+    run.until("the reason", || {
+        last = waits_for(&blog);
+        last.as_ref().filter(|why| why.contains("refused")).map(|_| ())
+    });
+    assert_eq!(last.as_deref(), Some(expected.as_str()));
+}
+
+#[test]
+fn a_ca_that_refuses_the_name_is_quoted_by_cert_status() {
+    let blog = Blog::new(None);
+    let inside = ["--acme-ca".to_owned(), blog.ca.to_string()];
+    let ingress = blog.read("ingress.yaml").replace(Blog::HOST, "example.123");
+    blog.write("ingress.yaml", &ingress);
+    let mut run = blog.run(&inside.each_ref().map(String::as_str));
+    let mut last = String::new();
+    run.until("the reason", || {
+        last = waits_for(&blog)?;
+        last.contains("DNS name").then_some(())
+    });
+    let expected = "\"example.123\" is not a DNS name: its last label is a number; an address is an identifier of type ip";
+    assert!(last.starts_with("Order example-tls-1-") && last.contains(expected), "{last}");
+    let state = blog.state();
+    let (_, walk) =
+        Process::jamul(["cert", "status", "example-tls", "--state", state.to_str().unwrap()]).end(PATIENCE);
+    assert!(
+        walk.lines().any(|line| line.starts_with("next attempt: 2") && line.ends_with("after 1 failed")),
+        "{walk}"
+    );
+}
+
 #[test]
 fn second_process_on_the_same_state_is_refused() {
     let (first, mut second) = (Blog::new(None), Blog::new(None));
@@ -173,22 +265,27 @@ fn second_process_on_the_same_state_is_refused() {
     run.until("the state is locked", || first.is_ready().then_some(()));
     second.share_state_of(&first);
     let state = first.state();
-    refused(second.run(&[]), &format!("the state folder {} is in use by another process", state.display()));
+    let why = "is in use by another process; stop it or use another one";
+    refused(second.run(&[]), &format!("the state folder {} {why}", state.display()));
 }
 
 #[test]
 fn port_in_use_is_refused_by_its_address() {
     let blog = Blog::new(None);
     let taken = TcpListener::bind(("127.0.0.1", blog.http_port())).unwrap();
-    refused(blog.run(&[]), &format!("{} is in use already", taken.local_addr().unwrap()));
+    let why = "is in use already; stop what listens there or choose another port: Address already in use (os error 98)";
+    refused(blog.run(&[]), &format!("{} {why}", taken.local_addr().unwrap()));
 }
 
 #[test]
 fn missing_manifests_folder_is_refused() {
     let blog = Blog::new(None);
     fs::remove_dir_all(blog.manifests()).unwrap();
-    let expected = format!("could not read the manifests folder {}", blog.manifests().display());
-    refused(blog.run(&[]), &expected);
+    let why = "create it or name another one: No such file or directory (os error 2)";
+    refused(
+        blog.run(&[]),
+        &format!("could not read the manifests folder {}; {why}", blog.manifests().display()),
+    );
 }
 
 #[test]
@@ -196,15 +293,16 @@ fn state_that_cannot_be_a_folder_is_refused() {
     let blog = Blog::new(None);
     // Not by permissions: the superuser, as whom tests may run, has all of them.
     fs::write(blog.state(), "").unwrap();
-    refused(blog.run(&[]), &format!("could not use {} of the state folder", blog.state().display()));
+    let why = "of the state folder; it must be writable for this user: File exists (os error 17)";
+    refused(blog.run(&[]), &format!("could not use {} {why}", blog.state().display()));
 }
 
-/// Ends with exit status 1 and one line of standard error that says `why`.
+/// Ends with exit status 1 and one line of standard error that says `why`, and nothing else.
 fn refused(process: Process, why: &str) {
     let (status, output) = process.end(PATIENCE);
     assert_eq!(status.code(), Some(1), "{output}");
     let errors: Vec<&str> = output.lines().filter(|line| line.starts_with("error: ")).collect();
-    assert!(matches!(errors.as_slice(), [line] if line.contains(why)), "no {why:?} in:\n{output}");
+    assert_eq!(errors, [format!("error: {why}")], "{output}");
 }
 
 #[test]

@@ -95,6 +95,15 @@ impl Process {
         }
     }
 
+    /// Waits until what it wrote is `enough`; yields it.
+    pub(crate) fn hears(&mut self, what: &str, mut enough: impl FnMut(&str) -> bool) -> String {
+        let output = Arc::clone(&self.output);
+        self.until(what, || {
+            let text = output.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            enough(&text).then_some(text)
+        })
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
@@ -271,7 +280,7 @@ impl Blog {
     }
 
     /// The answer of the admin port, with its head.
-    fn ask(&self, path: &str) -> Option<String> {
+    pub(crate) fn ask(&self, path: &str) -> Option<String> {
         let mut stream = TcpStream::connect_timeout(&self.healthz, Duration::from_secs(1)).ok()?;
         stream.set_read_timeout(Some(PATIENCE)).ok()?;
         write!(stream, "GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n").ok()?;

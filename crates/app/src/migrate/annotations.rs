@@ -1,0 +1,196 @@
+//! Annotations of Ingresses: what is honoured comes from the registry, the rest from ingress-nginx's own list.
+
+use jamul_api::names;
+use jamul_routing::Diagnostic;
+use jamul_routing::annotations;
+use serde_json::Value;
+
+use super::documents::Document;
+use super::report::{self, Finding, Kind, Verdict};
+
+/// What becomes of each annotation of `object` that one of the two controllers would have read.
+pub(super) fn of_ingress(document: &Document, object: &Value, wrong: &[Diagnostic]) -> Vec<Finding> {
+    let written = object.pointer("/metadata/annotations").and_then(Value::as_object).into_iter().flatten();
+    let name = document.object();
+    let findings = written.filter_map(|(key, value)| {
+        let (verdict, advice) =
+            judge(key, wrong.iter().find(|found| found.object == name && found.field == *key))?;
+        Some(Finding::new(document, Kind::Annotation, key, &report::short(value), verdict, advice))
+    });
+    findings.collect()
+}
+
+/// `None` for annotations that are none of the two controllers' business.
+fn judge(key: &str, wrong: Option<&Diagnostic>) -> Option<(Verdict, String)> {
+    if let Some(name) = key.strip_prefix(names::NGINX_PREFIX).and_then(|rest| rest.strip_prefix('/')) {
+        return Some(match wrong {
+            Some(wrong) => (Verdict::Refused, wrong.message.clone()),
+            None => of_nginx(name),
+        });
+    }
+    if key == names::INGRESS_CLASS || key == names::TLS_ACME {
+        return Some((Verdict::Honoured, NOTHING.to_owned()));
+    }
+    if let Some(name) = key.strip_prefix("acme.cert-manager.io/") {
+        let _: &str = name;
+        let advice = "HTTP-01 is answered by the proxy itself, so no solver Ingress needs it";
+        return Some((Verdict::WithoutEffect, advice.to_owned()));
+    }
+    let name = key.strip_prefix("cert-manager.io/")?;
+    Some(if CERT_MANAGER.contains(&name) {
+        (Verdict::Honoured, NOTHING.to_owned())
+    } else {
+        (Verdict::Refused, "not read from an Ingress; write a Certificate with this setting".to_owned())
+    })
+}
+
+/// An annotation of ingress-nginx, without prefix.
+fn of_nginx(name: &str) -> (Verdict, String) {
+    if annotations::keys().any(|key| key.name == name) {
+        return (Verdict::Honoured, NOTHING.to_owned());
+    }
+    if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
+        return (Verdict::WithoutEffect, format!("{why}; it can stay or go"));
+    }
+    if let Some((_, why)) = REFUSED.iter().find(|(known, _)| *known == name) {
+        return (Verdict::Refused, (*why).to_owned());
+    }
+    if NGINX.split_whitespace().any(|known| known == name) {
+        return (
+            Verdict::Refused,
+            "not honoured by this version; take it away, or wait with this Ingress".to_owned(),
+        );
+    }
+    match annotations::did_you_mean(name) {
+        Some(near) => (Verdict::Refused, format!("not known to ingress-nginx either; did you mean {near}?")),
+        None => (Verdict::WithoutEffect, "not known to ingress-nginx either; take it away".to_owned()),
+    }
+}
+
+const NOTHING: &str = "nothing to do";
+
+/// Those that nothing needs to be done for, and why.
+const WITHOUT_EFFECT: &[(&str, &str)] = &[
+    ("ssl-ciphers", "rustls offers none but safe cipher suites"),
+    ("ssl-prefer-server-ciphers", "rustls offers none but safe cipher suites"),
+    ("proxy-http-version", "upstreams are asked with HTTP/1.1"),
+    ("proxy-ssl-protocols", "upstreams are asked with TLS 1.2 or 1.3"),
+    ("proxy-ssl-ciphers", "rustls offers none but safe cipher suites"),
+    ("auth-keepalive", "connections to the authentication service need no tuning"),
+    ("auth-keepalive-requests", "connections to the authentication service need no tuning"),
+    ("auth-keepalive-timeout", "connections to the authentication service need no tuning"),
+    ("auth-keepalive-share-vars", "connections to the authentication service need no tuning"),
+    ("proxy-buffer-size", "response heads have a limit of their own"),
+    ("proxy-buffers-number", "responses are streamed"),
+    ("proxy-busy-buffers-size", "responses are streamed"),
+    ("proxy-buffering", "responses are streamed"),
+    ("proxy-max-temp-file-size", "nothing is written to temporary files"),
+    ("client-body-buffer-size", "request bodies are streamed"),
+    ("enable-rewrite-log", "there is no rewrite log; use `jamul explain` and `jamul tap`"),
+    ("http2-push-preload", "nginx and browsers have given up HTTP/2 push"),
+    ("hash-subset", "ingress-nginx does not read it"),
+    ("enable-influxdb", "ingress-nginx does not read it any more"),
+    ("secure-verify-ca-secret", "ingress-nginx does not read it any more"),
+];
+
+const NO_SNIPPETS: &str = "configuration text is never taken; write what it does with annotations: custom-headers, \
+                           permanent-redirect, denylist-source-range, rewrite-target";
+const NO_WAF: &str =
+    "there is no web application firewall inside; put one before or behind, and take it away here";
+const NO_FASTCGI: &str = "FastCGI is not spoken; put a server that speaks HTTP before the application";
+
+/// Those that will not be honoured, and what to do.
+const REFUSED: &[(&str, &str)] = &[
+    ("configuration-snippet", NO_SNIPPETS),
+    ("server-snippet", NO_SNIPPETS),
+    ("stream-snippet", NO_SNIPPETS),
+    ("auth-snippet", NO_SNIPPETS),
+    ("modsecurity-snippet", NO_WAF),
+    ("enable-modsecurity", NO_WAF),
+    ("enable-owasp-core-rules", NO_WAF),
+    ("modsecurity-transaction-id", NO_WAF),
+    ("fastcgi-index", NO_FASTCGI),
+    ("fastcgi-params-configmap", NO_FASTCGI),
+];
+
+/// Those of cert-manager that are read from an Ingress, without prefix.
+const CERT_MANAGER: &[&str] = &[
+    "issuer",
+    "cluster-issuer",
+    "issuer-kind",
+    "issuer-group",
+    "common-name",
+    "alt-names",
+    "ip-sans",
+    "duration",
+    "renew-before",
+    "usages",
+    "revision-history-limit",
+    "private-key-algorithm",
+    "private-key-encoding",
+    "private-key-rotation-policy",
+    "private-key-size",
+];
+
+/// Every annotation of ingress-nginx 1.15.1, without prefix.
+const NGINX: &str = "
+    ssl-redirect force-ssl-redirect preserve-trailing-slash use-port-in-redirects rewrite-target use-regex app-root
+    x-forwarded-prefix permanent-redirect permanent-redirect-code temporal-redirect temporal-redirect-code
+    from-to-www-redirect relative-redirects server-alias ssl-passthrough ssl-ciphers ssl-prefer-server-ciphers
+    auth-tls-secret auth-tls-verify-client auth-tls-verify-depth auth-tls-error-page
+    auth-tls-pass-certificate-to-upstream auth-tls-match-cn backend-protocol proxy-http-version proxy-ssl-secret
+    proxy-ssl-verify proxy-ssl-verify-depth proxy-ssl-name proxy-ssl-server-name proxy-ssl-protocols proxy-ssl-ciphers
+    service-upstream upstream-vhost connection-proxy-header fastcgi-index fastcgi-params-configmap load-balance
+    upstream-hash-by upstream-hash-by-subset upstream-hash-by-subset-size affinity affinity-mode
+    affinity-canary-behavior session-cookie-name session-cookie-path session-cookie-domain session-cookie-expires
+    session-cookie-max-age session-cookie-secure session-cookie-samesite session-cookie-conditional-samesite-none
+    session-cookie-change-on-failure canary canary-by-header canary-by-header-value canary-by-header-pattern
+    canary-by-cookie canary-weight canary-weight-total mirror-target mirror-request-body mirror-host auth-type
+    auth-secret auth-secret-type auth-realm auth-url auth-method auth-signin auth-signin-redirect-param
+    auth-response-headers auth-request-redirect auth-cache-key auth-cache-duration auth-proxy-set-headers
+    auth-always-set-cookie auth-keepalive auth-keepalive-requests auth-keepalive-timeout auth-keepalive-share-vars
+    auth-snippet enable-global-auth satisfy allowlist-source-range whitelist-source-range denylist-source-range
+    limit-connections limit-rps limit-rpm limit-burst-multiplier limit-allowlist limit-whitelist limit-rate
+    limit-rate-after proxy-connect-timeout proxy-read-timeout proxy-send-timeout proxy-next-upstream
+    proxy-next-upstream-timeout proxy-next-upstream-tries proxy-body-size proxy-buffer-size proxy-buffers-number
+    proxy-busy-buffers-size proxy-buffering proxy-request-buffering proxy-max-temp-file-size client-body-buffer-size
+    proxy-cookie-domain proxy-cookie-path proxy-redirect-from proxy-redirect-to custom-headers custom-http-errors
+    disable-proxy-intercept-errors default-backend enable-cors cors-allow-origin cors-allow-methods cors-allow-headers
+    cors-allow-credentials cors-expose-headers cors-max-age enable-access-log enable-rewrite-log http2-push-preload
+    enable-opentelemetry opentelemetry-trust-incoming-span opentelemetry-operation-name enable-modsecurity
+    enable-owasp-core-rules modsecurity-transaction-id modsecurity-snippet configuration-snippet server-snippet
+    stream-snippet";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_list_is_whole_and_every_key_has_one_verdict() {
+        let all: BTreeSet<&str> = NGINX.split_whitespace().collect();
+        assert_eq!(all.len(), 138);
+        let special: Vec<&str> = WITHOUT_EFFECT.iter().chain(REFUSED).map(|(name, _)| *name).collect();
+        let unique: BTreeSet<&str> = special.iter().copied().collect();
+        assert_eq!(special.len(), unique.len());
+    }
+
+    #[test]
+    fn what_the_registry_has_is_honoured() {
+        for key in annotations::keys() {
+            assert_eq!(of_nginx(key.name).0, Verdict::Honoured, "{}", key.name);
+        }
+    }
+
+    #[test]
+    fn snippets_are_refused_with_what_to_write_instead() {
+        let (verdict, advice) = of_nginx("configuration-snippet");
+        assert!(verdict == Verdict::Refused && advice.contains("custom-headers"), "{advice}");
+        assert_eq!(
+            of_nginx("ssl-redirct").1,
+            "not known to ingress-nginx either; did you mean ssl-redirect?"
+        );
+        assert_eq!(judge("example.com/owner", None), None);
+    }
+}
