@@ -52,7 +52,8 @@ impl Lab {
     pub(crate) async fn store(&mut self) -> Store {
         let cluster = Cluster::new(ClusterSettings {
             client: self.client.clone(),
-            namespace: None,
+            // The binary's own tests leave objects in others.
+            namespace: Some("default".to_owned()),
             instance: "test".to_owned(),
             clock: Clock::new(Timestamp::now),
         });
