@@ -115,6 +115,9 @@ pub struct AcmeIssuer {
     /// Do not verify the server.
     #[serde(rename = "skipTLSVerify", skip_serializing_if = "std::ops::Not::not")]
     pub skip_tls_verify: bool,
+    /// Vouches for the account (RFC 8555 section 7.3.4).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub external_account_binding: Option<ExternalAccountBinding>,
     /// Ask for `spec.duration` in the order.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub enable_duration_feature: bool,
@@ -130,6 +133,21 @@ pub struct AcmeIssuer {
     /// Fields not interpreted yet.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
+}
+
+/// A key that the operator of an ACME server handed out.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schemars(extend("required" = ["keyID", "keySecretRef"]))]
+pub struct ExternalAccountBinding {
+    /// Which key.
+    #[serde(rename = "keyID")]
+    pub key_id: String,
+    /// The key, base64url without padding.
+    pub key_secret_ref: SecretKeySelector,
+    /// Without effect: it is always HS256.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub key_algorithm: String,
 }
 
 /// One way to prove names.

@@ -63,3 +63,10 @@ pub const TLS_SECRET_TYPE: &str = "kubernetes.io/tls";
 
 /// API group of Certificate, CertificateRequest, Issuer and ClusterIssuer.
 pub const CERT_MANAGER_GROUP: &str = "cert-manager.io";
+
+/// On an ACME Issuer: any text; when it changes, the account gets another key. On the Secret of the key: the text of the
+/// last change.
+pub const ACCOUNT_KEY_ROLLOVER: &str = "jamul.dev/account-key-rollover";
+
+/// On an ACME Issuer: `deactivated` closes its account for good.
+pub const ACCOUNT: &str = "jamul.dev/account";

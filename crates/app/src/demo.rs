@@ -8,6 +8,7 @@ use anyhow::{Context as _, bail};
 use jamul_api::acme::State;
 use jamul_api::condition::{self, Condition};
 use jamul_api::{Certificate, Challenge, Issuer, Object, Order};
+use jamul_issuance::dns01::Witnesses;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_proxy::LogFormat;
@@ -15,6 +16,7 @@ use jamul_store::{Change, Store};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::DemoArgs;
+use crate::name_servers::NameServers;
 use crate::run::{self, Options, Place, Server, stop_on_signal};
 use crate::transport;
 
@@ -93,6 +95,7 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         https: vec![ports.https],
         healthz: vec![ports.healthz],
         acme_ca: Some((ports.ca, state.join("acme-ca"))),
+        name_servers: NameServers::new(Vec::new(), Witnesses::Authoritative),
         workers: run::cores(),
         access_log: false,
         log_format: LogFormat::Text,

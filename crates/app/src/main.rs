@@ -16,6 +16,7 @@ mod get;
 mod helm_values;
 mod logging;
 mod migrate;
+mod name_servers;
 mod output;
 mod probe;
 mod run;

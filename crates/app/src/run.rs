@@ -11,6 +11,7 @@ use jamul_api::core::Secret;
 use jamul_api::{ObjectKey, names};
 use jamul_controllers::{Context, Live, Settings};
 use jamul_issuance::SecretOwner;
+use jamul_issuance::dns01::Witnesses;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_pki::{Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, San, Serial, Subject, Usage};
@@ -27,6 +28,7 @@ use crate::ca::{Authority, AuthoritySettings};
 use crate::cli::RunArgs;
 use crate::cluster::{ClusterOptions, Member};
 use crate::control::Control;
+use crate::name_servers::NameServers;
 use crate::state_folder;
 use crate::transport::HyperTransports;
 
@@ -46,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) healthz: Vec<SocketAddr>,
     /// The CA inside, if any: where it listens, and its state.
     pub(crate) acme_ca: Option<(SocketAddr, PathBuf)>,
+    /// For DNS-01.
+    pub(crate) name_servers: NameServers,
     /// Worker threads.
     pub(crate) workers: usize,
     /// Whether requests are logged to standard output.
@@ -160,6 +164,13 @@ impl Options {
                 Some(listen) => Some((listen, state()?.join("acme-ca"))),
                 None => None,
             },
+            name_servers: NameServers::new(
+                args.dns01_recursive_nameservers.clone(),
+                match args.dns01_recursive_nameservers_only {
+                    true => Witnesses::Recursive,
+                    false => Witnesses::Authoritative,
+                },
+            ),
             workers: args.workers.unwrap_or_else(cores),
             access_log: true,
             log_format: args.log_format.into(),
@@ -290,7 +301,7 @@ impl Server {
             secret_owner: SecretOwner::default(),
             cluster_resource_namespace,
         };
-        let transports = Arc::new(HyperTransports::new(trusted)?);
+        let transports = Arc::new(HyperTransports::new(trusted, options.name_servers)?);
         let context =
             Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
         Ok(Self {

@@ -9,9 +9,11 @@ use http::uri::Scheme;
 use http::{Request, Response, Uri};
 use jamul_acme::{BoxFuture, Transport, TransportError};
 use jamul_controllers::{Transports, Trust};
+use jamul_issuance::dns01::Dns;
 use rustls::ClientConfig;
 
 use crate::dial::{self, Anchors, Overflow, SkipTlsVerify};
+use crate::name_servers::NameServers;
 
 /// For a whole exchange.
 const TOTAL: Duration = Duration::from_secs(90);
@@ -30,6 +32,7 @@ pub(crate) fn install_crypto_provider() {
 #[derive(Debug)]
 pub(crate) struct HyperTransports {
     embedded: Option<Embedded>,
+    dns: Arc<NameServers>,
 }
 
 /// The CA inside this process: its root needs no `caBundle`.
@@ -44,13 +47,17 @@ impl HyperTransports {
     ///
     /// # Errors
     /// A place or a root that is none.
-    pub(crate) fn new(extra_root: Option<(String, Vec<u8>)>) -> anyhow::Result<Self> {
-        let Some((place, root)) = extra_root else { return Ok(Self { embedded: None }) };
+    pub(crate) fn new(
+        extra_root: Option<(String, Vec<u8>)>,
+        name_servers: NameServers,
+    ) -> anyhow::Result<Self> {
+        let dns = Arc::new(name_servers);
+        let Some((place, root)) = extra_root else { return Ok(Self { embedded: None, dns }) };
         let place: Uri = place.parse().with_context(|| format!("{place:?} is no place of an ACME CA"))?;
         let authority = place.authority().context("the embedded ACME CA has no address")?.to_string();
         dial::client_config(Anchors::Pem(&root))
             .context("the root of the embedded ACME CA cannot be used")?;
-        Ok(Self { embedded: Some(Embedded { authority, root }) })
+        Ok(Self { embedded: Some(Embedded { authority, root }), dns })
     }
 
     fn anchors<'a>(&'a self, trust: &'a Trust) -> Anchors<'a> {
@@ -72,6 +79,10 @@ impl Transports for HyperTransports {
             Ok(config) => Ok(Arc::new(HyperTransport { config: Arc::new(config) })),
             Err(error) => Err(format!("{error:#}")),
         }
+    }
+
+    fn dns(&self) -> Arc<dyn Dns> {
+        Arc::clone(&self.dns) as Arc<dyn Dns>
     }
 }
 
@@ -166,7 +177,13 @@ pub(crate) async fn get(
 
 #[cfg(test)]
 mod tests {
+    use jamul_issuance::dns01::Witnesses;
+
     use super::*;
+
+    fn dns() -> Arc<NameServers> {
+        Arc::new(NameServers::new(Vec::new(), Witnesses::Recursive))
+    }
 
     fn trust(server: &str) -> Trust {
         Trust { server: server.to_owned(), ..Trust::default() }
@@ -175,7 +192,7 @@ mod tests {
     #[test]
     fn only_the_embedded_ca_is_trusted_by_its_root() {
         let embedded = Embedded { authority: "127.0.0.1:14000".to_owned(), root: b"root".to_vec() };
-        let transports = HyperTransports { embedded: Some(embedded) };
+        let transports = HyperTransports { embedded: Some(embedded), dns: dns() };
         let (own, other) =
             (trust("https://127.0.0.1:14000/directory"), trust("https://127.0.0.1:14001/directory"));
         assert!(matches!(transports.anchors(&own), Anchors::Pem(b"root")));
@@ -187,7 +204,7 @@ mod tests {
     #[test]
     fn a_bundle_without_certificates_is_refused() {
         let trust = Trust { ca_bundle: Some(b"nothing".to_vec()), ..trust("https://acme.example/") };
-        let transports = HyperTransports { embedded: None };
+        let transports = HyperTransports { embedded: None, dns: dns() };
         assert!(transports.transport(&trust).is_err());
     }
 

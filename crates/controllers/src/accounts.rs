@@ -1,61 +1,121 @@
 //! ACME accounts: from an issuer to a session with its server.
 
-use std::sync::{Arc, PoisonError};
-use std::time::Duration;
+use std::sync::PoisonError;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jamul_acme::client::{Client, ClientError, Session};
-use jamul_acme::jose::AccountKey;
-use jamul_api::core::{ByteString, ObjectMeta, Secret};
-use jamul_api::issuer::{AcmeIssuer, AcmeIssuerStatus, IssuerRef};
-use jamul_api::{ClusterIssuer, Issuer, ObjectKey, names};
+use jamul_acme::jose::{AccountKey, ExternalBinding};
+use jamul_acme::problem::ProblemType;
+use jamul_api::core::Secret;
+use jamul_api::issuer::{AcmeIssuer, AcmeIssuerStatus, IssuerRef, IssuerStatus};
+use jamul_api::{ClusterIssuer, Issuer, ObjectKey};
 use jamul_issuance::Note;
-use jamul_pki::{KeyAlgorithm, KeyEncoding, PrivateKey};
-use jamul_store::StoreError;
+use jamul_pki::KeyEncoding;
 use sha2::{Digest, Sha256};
 
+use crate::account_error::AccountError;
+use crate::account_key::StoredKey;
 use crate::context::{Context, Trust};
 use crate::runner::{Retry, chain};
 
-/// Why there is no account.
-#[derive(Debug)]
-pub(crate) enum AccountError {
-    /// The account key is missing or unusable; waits for its Secret to change.
-    Key(Note),
-    /// The key could not be stored.
-    Store(StoreError),
-    /// The server said no.
-    Refused(String),
-    /// The server is away or asks to wait.
-    Away { message: String, after: Option<Duration> },
-}
-
-/// Registers the account of an issuer, or finds that it is registered.
+/// Registers the account of an issuer, or finds that it is registered. `rollover` is what the user wrote to have another
+/// key: a text that differs from the one of the last time.
 pub(crate) async fn register(
     context: &Context,
     issuer: &AcmeIssuer,
     namespace: &str,
     known: Option<&AcmeIssuerStatus>,
+    rollover: Option<&str>,
 ) -> Result<AcmeIssuerStatus, AccountError> {
-    let key = account_key(context, issuer, namespace).await?;
-    let hash = key_hash(&key);
+    let mut stored = StoredKey::read_or_generate(context, issuer, namespace).await?;
+    let known = known.filter(|known| same_host(&known.uri, &issuer.server));
+    if stored.next.is_none() && rollover.is_some_and(|wanted| stored.rollover() != Some(wanted)) {
+        match known {
+            Some(_) => stored.prepare(context, rollover.unwrap_or_default()).await?,
+            // A new account gets the key that is there.
+            None => stored.remember(context, rollover.unwrap_or_default()).await?,
+        }
+    }
+    if let Some(next) = stored.next.clone() {
+        let client = client(context, issuer).await?;
+        finish_rollover(context, &client, &mut stored, next, known).await?;
+    }
+    let hash = key_hash(&stored.key);
     let email = issuer.email.to_lowercase();
+    let contact: Vec<String> = if email.is_empty() { Vec::new() } else { vec![format!("mailto:{email}")] };
+    let known =
+        known.filter(|known| known.last_private_key_hash == hash || known.last_private_key_hash.is_empty());
     if let Some(known) = known
-        && known.last_private_key_hash == hash
         && known.last_registered_email == email
-        && same_host(&known.uri, &issuer.server)
+        && known.last_private_key_hash == hash
     {
         return Ok(known.clone());
     }
     let client = client(context, issuer).await?;
-    let contact: Vec<String> = if email.is_empty() { Vec::new() } else { vec![format!("mailto:{email}")] };
-    let session = client.register(&key, &contact, true, None).await.map_err(|error| from_client(&error))?;
+    let session = match known {
+        Some(known) => client.resume(&stored.key, &known.uri),
+        None => {
+            let binding = binding(context, issuer, namespace).await?;
+            let registered = client.register(&stored.key, &contact, true, binding.as_ref()).await;
+            registered.map_err(|error| from_client(&error))?
+        }
+    };
+    // An account that was there already may have another contact.
+    let account = session.account().await.map_err(|error| from_client(&error))?;
+    if account.contact != contact {
+        session.update_contact(&contact).await.map_err(|error| from_client(&error))?;
+    }
     Ok(AcmeIssuerStatus {
         uri: session.account_url().to_owned(),
         last_registered_email: email,
         last_private_key_hash: hash,
     })
+}
+
+/// Closes the account for good; one that is unknown or closed is as wanted.
+pub(crate) async fn deactivate(
+    context: &Context,
+    issuer: &AcmeIssuer,
+    namespace: &str,
+    known: &AcmeIssuerStatus,
+) -> Result<(), AccountError> {
+    let stored = StoredKey::read_or_generate(context, issuer, namespace).await?;
+    let session = client(context, issuer).await?.resume(&stored.key, &known.uri);
+    match session.deactivate().await.map_err(|error| from_client(&error)) {
+        Ok(_) | Err(AccountError::Unknown(_) | AccountError::Refused(_)) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// The second and third of the three steps of a new key: `next` is stored, the server is told, `next` takes its place. A
+/// crash between any two is mended here, because the server says which of the two keys has the account.
+async fn finish_rollover(
+    context: &Context,
+    client: &Client,
+    stored: &mut StoredKey,
+    next: AccountKey,
+    known: Option<&AcmeIssuerStatus>,
+) -> Result<(), AccountError> {
+    let told = client.find(&next).await.map_err(|error| from_client(&error))?;
+    if told.is_none() {
+        let session = match known {
+            Some(known) => Some(client.resume(&stored.key, &known.uri)),
+            None => client.find(&stored.key).await.map_err(|error| from_client(&error))?,
+        };
+        // Without one neither key has an account: the new key will get it.
+        if let Some(session) = session {
+            match session.change_key(&next).await {
+                Ok(_) => {}
+                Err(error @ ClientError::Unsupported { .. }) => {
+                    stored.give_up(context).await?;
+                    return Err(AccountError::Key(Note::warning("ErrUpdateACMEAccount", chain(&error))));
+                }
+                Err(error) => return Err(from_client(&error)),
+            }
+        }
+    }
+    stored.promote(context, next).await
 }
 
 /// A session for the issuer that an Order or Challenge names.
@@ -79,26 +139,53 @@ pub(crate) async fn session(
         return Err(later(format!("{} {:?} has no ACME account yet", reference.kind(), reference.name)));
     }
     let namespace = context.issuer_namespace(reference, namespace);
-    let key = account_key(context, &issuer, &namespace).await.map_err(into_retry)?;
+    let stored = StoredKey::read_or_generate(context, &issuer, &namespace).await.map_err(into_retry)?;
+    if stored.next.is_some() {
+        // Which of the two signs is not known before the issuer was looked at.
+        return Err(later(format!("{} {:?} is changing its account key", reference.kind(), reference.name)));
+    }
     let client = client(context, &issuer).await.map_err(into_retry)?;
-    Ok((client.resume(&key, &uri), issuer))
+    Ok((client.resume(&stored.key, &uri), issuer))
 }
 
 /// What a failed request to an ACME server means for whoever asked.
 pub(crate) fn from_client(error: &ClientError) -> AccountError {
     let message = chain(error);
-    if error.is_transient() || error.is_rate_limited() {
+    if error.problem_type() == Some(&ProblemType::AccountDoesNotExist) {
+        AccountError::Unknown(message)
+    } else if error.is_transient() || error.is_rate_limited() {
         AccountError::Away { message, after: error.retry_after() }
     } else {
         AccountError::Refused(message)
     }
 }
 
+/// Has the account of an issuer registered again, because its server does not know it: a private CA that was founded
+/// anew, most often.
+pub(crate) async fn forget(context: &Context, reference: &IssuerRef, namespace: &str) -> Result<(), Retry> {
+    let key = Context::issuer_key(reference, namespace);
+    let without = |status: Option<IssuerStatus>| {
+        let mut status = status.unwrap_or_default();
+        status.acme = None;
+        Some(status)
+    };
+    if reference.kind() == "ClusterIssuer" {
+        if let Some(issuer) = context.store.get::<ClusterIssuer>(&key) {
+            let status = without(issuer.status.clone());
+            context.store.set_status(&ClusterIssuer { status, ..(*issuer).clone() }).await?;
+        }
+    } else if let Some(issuer) = context.store.get::<Issuer>(&key) {
+        let status = without(issuer.status.clone());
+        context.store.set_status(&Issuer { status, ..(*issuer).clone() }).await?;
+    }
+    Ok(())
+}
+
 fn into_retry(error: AccountError) -> Retry {
     match error {
         AccountError::Key(note) => later(note.message),
         AccountError::Store(error) => Retry::Store(error),
-        AccountError::Refused(message) => later(message),
+        AccountError::Refused(message) | AccountError::Unknown(message) => later(message),
         AccountError::Away { message, after } => Retry::Later { message, after },
     }
 }
@@ -122,56 +209,35 @@ async fn client(context: &Context, issuer: &AcmeIssuer) -> Result<Client, Accoun
     Ok(client)
 }
 
-/// The account key; generated and stored if there is none. RSA, so that cert-manager could take it back.
-async fn account_key(
+/// The binding to an external account, if the issuer has one.
+async fn binding(
     context: &Context,
     issuer: &AcmeIssuer,
     namespace: &str,
-) -> Result<AccountKey, AccountError> {
-    let selector = &issuer.private_key_secret_ref;
-    let data_key = if selector.key.is_empty() { names::TLS_KEY } else { &selector.key };
-    let key = ObjectKey::new(namespace, selector.name.clone());
-    let refuse = |message: String| AccountError::Key(Note::warning("ErrVerifyACMEAccount", message));
-    let existing: Option<Arc<Secret>> = context.store.fetch(&key).await.map_err(AccountError::Store)?;
-    let pem = existing
-        .as_ref()
-        .and_then(|secret| secret.data.as_ref()?.get(data_key))
-        .filter(|pem| !pem.0.is_empty());
-    let private = match pem {
-        Some(pem) => PrivateKey::from_pem(&String::from_utf8_lossy(&pem.0)).map_err(|error| {
-            refuse(format!("Secret {key}: {data_key} cannot be read as a private key: {}", chain(&error)))
-        })?,
-        None if issuer.disable_account_key_generation => {
-            return Err(refuse(format!(
-                "Secret {key} has no {data_key}, and disableAccountKeyGeneration is set"
-            )));
-        }
-        None => {
-            let private = PrivateKey::generate(KeyAlgorithm::Rsa { bits: 2048 })
-                .map_err(|error| refuse(chain(&error)))?;
-            let mut secret = existing.map(|secret| (*secret).clone()).unwrap_or_else(|| Secret {
-                metadata: ObjectMeta {
-                    name: Some(key.name.clone()),
-                    namespace: Some(key.namespace.clone()),
-                    labels: Some(
-                        [("app.kubernetes.io/managed-by".to_owned(), "cert-manager".to_owned())].into(),
-                    ),
-                    ..ObjectMeta::default()
-                },
-                type_: Some("Opaque".to_owned()),
-                ..Secret::default()
-            });
-            let pem = private.to_pem(KeyEncoding::Pkcs1).map_err(|error| refuse(chain(&error)))?;
-            secret.data.get_or_insert_default().insert(data_key.to_owned(), ByteString(pem.into_bytes()));
-            context.store.apply(secret).await.map_err(AccountError::Store)?;
-            private
-        }
-    };
-    AccountKey::new(private).map_err(|error| refuse(chain(&error)))
+) -> Result<Option<ExternalBinding>, AccountError> {
+    let Some(wanted) = &issuer.external_account_binding else { return Ok(None) };
+    let refuse = |message: String| AccountError::Key(Note::warning("ErrRegisterACMEAccount", message));
+    let key = ObjectKey::new(namespace, wanted.key_secret_ref.name.clone());
+    let data_key = &wanted.key_secret_ref.key;
+    let secret = context.store.fetch::<Secret>(&key).await.map_err(AccountError::Store)?;
+    let found = secret.as_ref().and_then(|secret| secret.data.as_ref()?.get(data_key));
+    let found = found.ok_or_else(|| {
+        refuse(format!("Secret {key} of externalAccountBinding.keySecretRef has no key {data_key:?}"))
+    })?;
+    let text = String::from_utf8_lossy(&found.0);
+    ExternalBinding::parse(&wanted.key_id, &text).map(Some).map_err(|error| {
+        let expected = "expected the key as handed out, base64url";
+        refuse(format!("Secret {key}: {data_key:?} cannot be used ({}); {expected}", chain(&error)))
+    })
 }
 
+/// The hash that cert-manager keeps: over PKCS#1 for RSA keys, so that a takeover finds its account unchanged.
 fn key_hash(key: &AccountKey) -> String {
-    STANDARD.encode(Sha256::digest(key.private_key().pkcs8_der()))
+    let private = key.private_key();
+    let pem = private.to_pem(KeyEncoding::Pkcs1).unwrap_or_default();
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = STANDARD.decode(body).unwrap_or_else(|_| private.pkcs8_der().to_vec());
+    STANDARD.encode(Sha256::digest(der))
 }
 
 fn same_host(url: &str, server: &str) -> bool {

@@ -1,4 +1,4 @@
-//! Challenges: the answer is served by every worker, then the CA is asked to look.
+//! Challenges: the answer is served by every worker, or written into the DNS; then the CA is asked to look.
 
 use std::time::Duration;
 
@@ -12,26 +12,19 @@ use jamul_routing::Host;
 use jamul_routing::challenges::HTTP01_PREFIX;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::accounts::{AccountError, from_client, session};
+use crate::account_error::AccountError;
+use crate::accounts::{forget, from_client, session};
 use crate::context::Context;
+use crate::dns01;
+use crate::polling::{POLLS, next_look};
 use crate::runner::{self, Retry, owner_key, trigger};
 
-/// Waits between looks at an authorization or order: quick ones first, since most CAs need less than a second.
-pub(crate) const POLLS: [Duration; 9] = [
-    Duration::from_millis(50),
-    Duration::from_millis(100),
-    Duration::from_millis(200),
-    Duration::from_millis(400),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(3),
-    Duration::from_secs(5),
-    Duration::from_secs(5),
-];
 /// How long a new Snapshot may take to carry the answer.
 const PRESENT_TIMEOUT: Duration = Duration::from_secs(10);
-/// When a challenge that the CA has not decided is looked at again.
+/// The longest pause between two looks at records that spread.
 const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(10);
+/// Pauses after failed tries to take a record away.
+const CLEAN_UP_TRIES: [Duration; 3] = [Duration::from_millis(500), Duration::from_secs(2), Duration::ZERO];
 
 pub(crate) async fn run(context: &Context) {
     let triggers = |inbox: runner::Inbox| async move {
@@ -55,28 +48,42 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
         save(context, &challenge, status).await?;
         return Ok(None);
     }
+    let is_dns = challenge.spec.type_ == "DNS-01";
     if !status.presented {
-        present(context, &challenge).await?;
+        if !is_dns {
+            present(context, &challenge).await?;
+        } else if let Err(reason) = dns01::present(context, &challenge).await {
+            return wait_for(context, &challenge, "PresentError", reason).await;
+        }
         status.processing = true;
         status.presented = true;
         status.presented_at = Some(Time(context.now()));
-        context.announce(
-            &*challenge,
-            &Note::normal("Presented", "Presented challenge using HTTP-01 challenge mechanism"),
-        );
+        status.reason.clear();
+        let message = format!("Presented challenge using {} challenge mechanism", challenge.spec.type_);
+        context.announce(&*challenge, &Note::normal("Presented", message));
         save(context, &challenge, status).await?;
         return Ok(Some(context.now()));
     }
+    if is_dns && let Some(unseen) = dns01::unseen(context, &challenge).await {
+        return propagating(context, &challenge, unseen).await;
+    }
     let (session, _) = session(context, &challenge.spec.issuer_ref, &key.namespace).await?;
     match prove(&session, &challenge).await {
-        Ok(None) => return Ok(context.now().checked_add(NEXT_LOOK).ok()),
-        Ok(Some((state, reason))) => {
+        Ok(Look::Undecided(asked)) => {
+            let wait = SignedDuration::try_from(next_look(asked)).unwrap_or(NEXT_LOOK);
+            return Ok(context.now().checked_add(wait).ok());
+        }
+        Ok(Look::Decided(state, reason)) => {
             status.state = Some(state);
             status.reason = reason;
         }
         Err(error) => match from_client(&error) {
             AccountError::Away { message, after } => return Err(Retry::Later { message, after }),
             AccountError::Store(error) => return Err(error.into()),
+            AccountError::Unknown(message) => {
+                forget(context, &challenge.spec.issuer_ref, &key.namespace).await?;
+                return Err(Retry::Later { message, after: None });
+            }
             AccountError::Refused(message) => {
                 status.state = Some(State::Errored);
                 status.reason = message;
@@ -88,10 +95,16 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
         },
     }
     status.processing = false;
+    if is_dns {
+        tidy(context, &challenge).await;
+    }
     let note = match status.state {
         Some(State::Valid) => Note::normal(
             "DomainVerified",
-            format!("Domain {:?} verified with \"HTTP-01\" validation", challenge.spec.dns_name),
+            format!(
+                "Domain {:?} verified with {:?} validation",
+                challenge.spec.dns_name, challenge.spec.type_
+            ),
         ),
         _ => Note::warning("Failed", status.reason.clone()),
     };
@@ -125,16 +138,72 @@ async fn present(context: &Context, challenge: &Challenge) -> Result<(), Retry> 
     }
 }
 
-/// Asks the CA to look, and waits for what it found. `None` = not decided yet.
-async fn prove(session: &Session, challenge: &Challenge) -> Result<Option<(State, String)>, ClientError> {
+/// Writes down, once, why the challenge is not presented, and has it tried again with growing pauses.
+async fn wait_for(
+    context: &Context,
+    challenge: &Challenge,
+    event: &str,
+    reason: String,
+) -> Result<Option<Timestamp>, Retry> {
+    if challenge.status.reason != reason {
+        context.announce(challenge, &Note::warning(event, reason.clone()));
+        let status = ChallengeStatus { reason: reason.clone(), ..challenge.status.clone() };
+        save(context, challenge, status).await?;
+    }
+    Err(Retry::Later { message: reason, after: None })
+}
+
+/// The record is there and not seen everywhere: that takes its time, shorter ones first.
+async fn propagating(
+    context: &Context,
+    challenge: &Challenge,
+    unseen: String,
+) -> Result<Option<Timestamp>, Retry> {
+    let reason = format!("Waiting for DNS-01 challenge propagation: {unseen}");
+    if challenge.status.reason != reason {
+        let status = ChallengeStatus { reason, ..challenge.status.clone() };
+        save(context, challenge, status).await?;
+    }
+    let since = challenge.status.presented_at.as_ref().map(|at| context.now().duration_since(at.0));
+    let wait = since.unwrap_or(SignedDuration::ZERO).clamp(SignedDuration::from_secs(1), NEXT_LOOK);
+    Ok(context.now().checked_add(wait).ok())
+}
+
+/// Takes the record away. One that stays does no harm, so after some tries it is left with a word to the user, instead of
+/// holding the Order, or a namespace that is being deleted.
+async fn tidy(context: &Context, challenge: &Challenge) {
+    let mut failure = String::new();
+    for wait in CLEAN_UP_TRIES {
+        match dns01::clean_up(context, challenge).await {
+            Ok(()) => return,
+            Err(reason) => failure = reason,
+        }
+        tokio::time::sleep(wait).await;
+    }
+    let message = format!("The TXT record could not be taken away and stays: {failure}");
+    context.announce(challenge, &Note::warning("CleanUpError", message));
+}
+
+/// What the CA says.
+enum Look {
+    Decided(State, String),
+    /// With what it asked to wait.
+    Undecided(Option<Duration>),
+}
+
+/// Asks the CA to look, and waits a moment for what it found.
+async fn prove(session: &Session, challenge: &Challenge) -> Result<Look, ClientError> {
     let mut accepted = false;
+    let mut asked_to_wait = None;
     for wait in POLLS {
-        let authorization = session.authorization(&challenge.spec.authorization_url).await?.object;
+        let answer = session.authorization(&challenge.spec.authorization_url).await?;
+        asked_to_wait = answer.retry_after;
+        let authorization = answer.object;
         let ours = authorization.challenges.iter().find(|candidate| candidate.url == challenge.spec.url);
         match authorization.status {
             AuthorizationStatus::Pending => {}
             AuthorizationStatus::Valid => {
-                return Ok(Some((State::Valid, "Successfully authorized domain".to_owned())));
+                return Ok(Look::Decided(State::Valid, "Successfully authorized domain".to_owned()));
             }
             AuthorizationStatus::Invalid
             | AuthorizationStatus::Deactivated
@@ -146,16 +215,23 @@ async fn prove(session: &Session, challenge: &Challenge) -> Result<Option<(State
                     challenge.spec.dns_name,
                     problem.unwrap_or_else(|| "the CA gave no reason".to_owned())
                 );
-                return Ok(Some((state_of(authorization.status), reason)));
+                return Ok(Look::Decided(state_of(authorization.status), reason));
             }
         }
-        if !accepted && ours.is_none_or(|challenge| challenge.status == WireChallengeStatus::Pending) {
+        if ours.is_none_or(|challenge| challenge.status == WireChallengeStatus::Pending) {
+            if accepted {
+                // It was told and has not begun.
+                break;
+            }
             session.accept(&challenge.spec.url).await?;
+        } else if !accepted && asked_to_wait.is_some() {
+            // A later look, and it says when it wants the next: no place is held meanwhile.
+            break;
         }
         accepted = true;
         tokio::time::sleep(wait).await;
     }
-    Ok(None)
+    Ok(Look::Undecided(asked_to_wait))
 }
 
 /// An authorization's status in cert-manager's words.

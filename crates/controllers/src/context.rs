@@ -7,6 +7,7 @@ use arc_swap::ArcSwap;
 use jamul_acme::Transport;
 use jamul_api::issuer::IssuerRef;
 use jamul_api::{Object, ObjectKey};
+use jamul_issuance::dns01::Dns;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_issuance::{Note, SecretOwner};
@@ -17,6 +18,8 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::key_maker::KeyMaker;
+use crate::name_locks::NameLocks;
+use crate::pauses::Pauses;
 
 /// Wall time; the only place where the loops get it from.
 pub type Clock = fn() -> Timestamp;
@@ -32,13 +35,16 @@ pub struct Trust {
     pub skip_verify: bool,
 }
 
-/// Makes connections to ACME servers.
+/// Makes connections to ACME servers, and to DNS providers and name servers.
 pub trait Transports: std::fmt::Debug + Send + Sync {
     /// A transport with this trust.
     ///
     /// # Errors
     /// A CA bundle that cannot be read.
     fn transport(&self, trust: &Trust) -> Result<Arc<dyn Transport>, String>;
+
+    /// To name servers, for DNS-01.
+    fn dns(&self) -> Arc<dyn Dns>;
 }
 
 /// What the loops are told by flags.
@@ -118,6 +124,10 @@ pub struct Context {
     pub clock: Clock,
     /// Makes private keys.
     pub(crate) key_maker: KeyMaker,
+    /// Names whose records are being changed.
+    pub(crate) names: NameLocks,
+    /// What ACME servers asked to wait with.
+    pub(crate) pauses: Pauses,
     /// ACME directories by server and trust.
     pub(crate) clients: Mutex<std::collections::HashMap<Trust, jamul_acme::client::Client>>,
 }
@@ -140,6 +150,8 @@ impl Context {
             clock,
             clients: Mutex::default(),
             key_maker: KeyMaker::default(),
+            names: NameLocks::default(),
+            pauses: Pauses::default(),
         }
     }
 

@@ -1,14 +1,15 @@
 //! Issuers and ClusterIssuers: whether they can sign.
 
 use jamul_api::core::Secret;
-use jamul_api::issuer::{AcmeIssuerStatus, IssuerRef, IssuerSpec, IssuerStatus};
-use jamul_api::{ClusterIssuer, Issuer, Object, ObjectKey};
+use jamul_api::issuer::{AcmeIssuer, AcmeIssuerStatus, IssuerRef, IssuerSpec, IssuerStatus};
+use jamul_api::{ClusterIssuer, Issuer, Object, ObjectKey, names};
 use jamul_issuance::Note;
 use jamul_issuance::issuer::{self, IssuerKind};
 use jamul_issuance::issuers::ca;
 use jiff::Timestamp;
 
-use crate::accounts::{self, AccountError};
+use crate::account_error::AccountError;
+use crate::accounts;
 use crate::context::Context;
 use crate::runner::{self, Retry, trigger};
 
@@ -63,7 +64,9 @@ fn users_of<K: AnyIssuer>(context: &Context, secret: &Secret) -> Vec<ObjectKey> 
         let namespace = context.issuer_namespace(&reference(&***issuer), &issuer.key().namespace);
         let spec = issuer.spec();
         let named = spec.ca.iter().map(|ca| &ca.secret_name);
-        let mut named = named.chain(spec.acme.iter().map(|acme| &acme.private_key_secret_ref.name));
+        let named = named.chain(spec.acme.iter().map(|acme| &acme.private_key_secret_ref.name));
+        let bindings = spec.acme.iter().filter_map(|acme| acme.external_account_binding.as_ref());
+        let mut named = named.chain(bindings.map(|binding| &binding.key_secret_ref.name));
         namespace == changed.namespace && named.any(|name| *name == changed.name)
     });
     uses.map(|issuer| issuer.key()).collect()
@@ -114,7 +117,14 @@ async fn acme<K: AnyIssuer>(context: &Context, object: &K, namespace: &str) -> R
     let was_ready = object.status().is_some_and(|status| {
         jamul_api::condition::find(&status.conditions, "Ready").is_some_and(|ready| ready.is_true())
     });
-    match accounts::register(context, spec, namespace, known.as_ref().filter(|_| was_ready)).await {
+    let annotation = |name: &str| object.metadata().annotations.as_ref()?.get(name).map(String::as_str);
+    if annotation(names::ACCOUNT) == Some("deactivated") {
+        return deactivated(context, spec, namespace, known).await;
+    }
+    let rollover = annotation(names::ACCOUNT_KEY_ROLLOVER);
+    // A change of the key goes on whether or not the issuer is ready.
+    let known_now = known.as_ref().filter(|_| was_ready || rollover.is_some());
+    match accounts::register(context, spec, namespace, known_now, rollover).await {
         Ok(account) => {
             let note =
                 Note::normal("ACMEAccountRegistered", "The ACME account was registered with the ACME server");
@@ -125,10 +135,41 @@ async fn acme<K: AnyIssuer>(context: &Context, object: &K, namespace: &str) -> R
         Err(AccountError::Refused(message)) => {
             Ok((Note::warning("ErrRegisterACMEAccount", message), false, None, None))
         }
+        // The next look registers it anew, for there is no account in the status then.
+        Err(AccountError::Unknown(message)) => {
+            let note = Note::warning("ErrVerifyACMEAccount", message.clone());
+            Ok((note, false, Some(AcmeIssuerStatus::default()), Some(Retry::Later { message, after: None })))
+        }
         Err(AccountError::Away { message, after }) => {
             let note = Note::warning("ErrRegisterACMEAccount", message.clone());
             // An account that worked goes on working while its server is away.
             Ok((note, false, known, Some(Retry::Later { message, after })))
+        }
+    }
+}
+
+/// The account is closed, once, and stays so as long as the annotation is there.
+async fn deactivated(
+    context: &Context,
+    spec: &AcmeIssuer,
+    namespace: &str,
+    known: Option<AcmeIssuerStatus>,
+) -> Result<Readiness, Retry> {
+    let note =
+        Note::warning("AccountDeactivated", "The ACME account was deactivated, as jamul.dev/account asks");
+    let Some(known) = known.filter(|known| !known.uri.is_empty()) else {
+        return Ok((note, false, None, None));
+    };
+    match accounts::deactivate(context, spec, namespace, &known).await {
+        Ok(()) => Ok((note, false, Some(AcmeIssuerStatus::default()), None)),
+        Err(AccountError::Store(error)) => Err(error.into()),
+        Err(AccountError::Key(note)) => Ok((note, false, None, None)),
+        Err(AccountError::Refused(message) | AccountError::Unknown(message)) => {
+            Ok((Note::warning("ErrUpdateACMEAccount", message), false, None, None))
+        }
+        Err(AccountError::Away { message, after }) => {
+            let note = Note::warning("ErrUpdateACMEAccount", message.clone());
+            Ok((note, false, Some(known), Some(Retry::Later { message, after })))
         }
     }
 }

@@ -2,17 +2,23 @@
 //!
 //! [`run`] starts all of them; one that ends before it is told to ends the others, with its name.
 
+mod account_error;
+mod account_key;
 mod accounts;
 mod certificates;
 mod challenges;
 mod context;
+mod dns01;
 mod findings;
 mod index;
 mod ingress_shim;
 mod ingress_status;
 mod issuers;
 mod key_maker;
+mod name_locks;
 mod orders;
+mod pauses;
+mod polling;
 mod requests;
 mod routes;
 mod runner;

@@ -1,25 +1,26 @@
 //! Orders: performs what `issuance::order` decides against the ACME server.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use http::StatusCode;
 use jamul_acme::client::{ClientError, Session};
-use jamul_acme::wire::{self, Identifier, OrderStatus as WireStatus};
+use jamul_acme::problem::ProblemType;
+use jamul_acme::wire::{self, Identifier, OrderStatus as WireStatus, renewal_identifier};
 use jamul_api::acme::{AcmeAuthorization, AcmeChallenge, OrderStatus, State};
-use jamul_api::core::{ByteString, Time};
-use jamul_api::issuer::AcmeIssuer;
-use jamul_api::{Challenge, Object, ObjectKey, Order};
+use jamul_api::core::{ByteString, Secret, Time};
+use jamul_api::issuer::{AcmeIssuer, IssuerRef};
+use jamul_api::{Certificate, Challenge, Object, ObjectKey, Order, names};
 use jamul_issuance::order::{self, OrderAction};
 use jamul_issuance::{Note, duration};
 use jamul_pki::{Certificate as X509, Csr};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::accounts::{AccountError, from_client, session};
-use crate::challenges::POLLS;
+use crate::account_error::AccountError;
+use crate::accounts::{forget, from_client, session};
 use crate::context::Context;
+use crate::polling::{POLLS, next_look};
 use crate::runner::{self, Retry, owner_key, trigger};
-
-/// How long an Order that waits for its server sleeps.
-const NEXT_LOOK: SignedDuration = SignedDuration::from_secs(2);
 
 pub(crate) async fn run(context: &Context) {
     let triggers = |inbox: runner::Inbox| async move {
@@ -38,6 +39,9 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
     if order.status.as_ref().and_then(|status| status.state).is_some_and(State::is_final) {
         return Ok(None);
     }
+    if let Some(until) = context.pauses.until(&subject(&key), context.now()) {
+        return Ok(Some(until));
+    }
     let (session, issuer) = session(context, &order.spec.issuer_ref, &key.namespace).await?;
     loop {
         let challenges = challenges_of(context, &order);
@@ -49,11 +53,17 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
                 fail(&mut status, State::Errored, reason, context.now());
                 Ok(None)
             }
-            OrderAction::Create => create(&session, &order, &mut status, context.now()).await.map(|()| None),
+            OrderAction::Create => {
+                let replaced = replaced(context, &session, &order);
+                create(&session, &order, replaced, &mut status, context.now()).await.map(|()| None)
+            }
             OrderAction::FetchAuthorizations => authorizations(&session, &mut status).await.map(|()| None),
             OrderAction::CreateChallenges(missing) => {
                 for (authorization, challenge, solver) in missing {
-                    let answer = session.key().key_authorization(&challenge.token);
+                    let answer = match challenge.type_.as_str() {
+                        "dns-01" => session.key().dns_record(&challenge.token),
+                        _ => session.key().key_authorization(&challenge.token),
+                    };
                     let challenge = order::challenge_for(&order, &authorization, &challenge, &solver, answer);
                     let message = format!(
                         "Created Challenge resource {} for domain {:?}",
@@ -73,7 +83,20 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
             Ok(wake) => wake,
             Err(error) => {
                 match from_client(&error) {
+                    // A limit is no refusal: the Order stays as it is, and says until when it waits.
+                    AccountError::Away { message, after } if error.is_rate_limited() => {
+                        let until = later(context.now(), after.unwrap_or(LIMIT_PAUSE));
+                        context.pauses.set(subject(&key), until);
+                        status.reason = format!("{message}; the next attempt is at {until}");
+                        context.announce(&*order, &Note::warning("RateLimited", status.reason.clone()));
+                        save(context, &order, status).await?;
+                        return Ok(Some(until));
+                    }
                     AccountError::Away { message, after } => return Err(Retry::Later { message, after }),
+                    AccountError::Unknown(message) => {
+                        forget(context, &order.spec.issuer_ref, &key.namespace).await?;
+                        return Err(Retry::Later { message, after: None });
+                    }
                     AccountError::Refused(message) => {
                         fail(&mut status, State::Errored, message, context.now());
                     }
@@ -87,6 +110,56 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
         if let Some(wake) = wake {
             return Ok(Some(wake));
         }
+    }
+}
+
+/// What a pause of an Order is about.
+fn subject(order: &ObjectKey) -> String {
+    format!("Order {order}")
+}
+
+fn later(now: Timestamp, wait: Duration) -> Timestamp {
+    SignedDuration::try_from(wait).ok().and_then(|wait| now.checked_add(wait).ok()).unwrap_or(now)
+}
+
+/// How long a limit is respected that does not say how long.
+const LIMIT_PAUSE: Duration = Duration::from_secs(15 * 60);
+
+/// The certificate that this order renews, as renewal information calls it (RFC 9773 section 5): the one in the Secret of
+/// the Certificate, if this very issuer made it. Another CA, or another account, would not know it.
+fn replaced(context: &Context, session: &Session, order: &Order) -> Option<String> {
+    session.client().directory().renewal_info.as_ref()?;
+    let name = order.metadata.annotations.as_ref()?.get(names::CERTIFICATE_NAME)?;
+    let namespace = order.key().namespace;
+    let certificate = context.store.get::<Certificate>(&ObjectKey::new(namespace.clone(), name.clone()))?;
+    let secret = ObjectKey::new(namespace, certificate.spec.secret_name.clone());
+    let secret = context.store.get::<Secret>(&secret)?;
+    let annotation = |name: &str| secret.metadata.annotations.as_ref()?.get(name).cloned();
+    let issued_by = IssuerRef {
+        name: annotation(names::ISSUER_NAME)?,
+        kind: annotation(names::ISSUER_KIND).unwrap_or_default(),
+        group: annotation(names::ISSUER_GROUP).unwrap_or_default(),
+    };
+    if !issued_by.same(&order.spec.issuer_ref) {
+        return None;
+    }
+    let pem = secret.data.as_ref()?.get(names::TLS_CRT)?;
+    let leaf = X509::from_pem(&String::from_utf8_lossy(&pem.0)).ok()?;
+    renewal_identifier(&leaf)
+}
+
+/// Whether an order was refused for what it replaces rather than for itself. CAs differ in how they say it.
+fn refuses_replacement(error: &ClientError) -> bool {
+    match error {
+        ClientError::Problem { status, problem, .. } => match &problem.kind {
+            ProblemType::AlreadyReplaced | ProblemType::Malformed | ProblemType::Unauthorized => true,
+            _ => matches!(*status, StatusCode::NOT_FOUND | StatusCode::CONFLICT),
+        },
+        ClientError::Transport { .. }
+        | ClientError::Malformed { .. }
+        | ClientError::Url { .. }
+        | ClientError::Unsupported { .. }
+        | ClientError::Sign(_) => false,
     }
 }
 
@@ -127,6 +200,7 @@ fn fail(status: &mut OrderStatus, state: State, reason: String, now: Timestamp) 
 async fn create(
     session: &Session,
     order: &Order,
+    replaces: Option<String>,
     status: &mut OrderStatus,
     now: Timestamp,
 ) -> Result<(), ClientError> {
@@ -136,9 +210,18 @@ async fn create(
         identifiers: names.map(|name| Identifier::from_host(name)).collect(),
         not_after: lifetime.and_then(|lifetime| now.checked_add(lifetime).ok()),
         profile: Some(order.spec.profile.clone()).filter(|profile| !profile.is_empty()),
+        replaces,
         ..wire::NewOrder::default()
     };
-    let answer = session.new_order(&request).await?;
+    let answer = match session.new_order(&request).await {
+        // Once without: a certificate is worth more than the CA's bookkeeping.
+        Err(error) if request.replaces.is_some() && refuses_replacement(&error) => {
+            tracing::info!(order = %order.key(), "ordering without `replaces`: {error}");
+            session.new_order(&wire::NewOrder { replaces: None, ..request }).await?
+        }
+        result => result?,
+    };
+    status.reason.clear();
     status.url = answer.url;
     take(status, &answer.object);
     status.authorizations = answer
@@ -204,7 +287,7 @@ async fn refresh(
         fail(status, State::Invalid, reason, now);
     }
     let waits = answer.object.status == WireStatus::Pending;
-    Ok(if waits { now.checked_add(NEXT_LOOK).ok() } else { None })
+    Ok(waits.then(|| later(now, next_look(answer.retry_after))))
 }
 
 async fn finalize(session: &Session, order: &Order, status: &mut OrderStatus) -> Result<(), ClientError> {
@@ -225,12 +308,17 @@ async fn download(
     status: &mut OrderStatus,
     now: Timestamp,
 ) -> Result<Option<Timestamp>, ClientError> {
+    let mut asked_to_wait = None;
     for wait in POLLS {
         let answer = session.order(&status.url).await?;
+        asked_to_wait = answer.retry_after;
         match (answer.object.status, &answer.object.certificate) {
             (WireStatus::Valid, Some(url)) => {
-                let chains = session.certificate(url).await?;
-                let chain = preferred(&chains, &issuer.preferred_chain).unwrap_or_default();
+                let chain = if issuer.preferred_chain.is_empty() {
+                    session.chain(url).await?
+                } else {
+                    preferred(&session.certificate(url).await?, &issuer.preferred_chain).unwrap_or_default()
+                };
                 status.certificate = Some(ByteString(chain.into_bytes()));
                 status.state = Some(State::Valid);
                 return Ok(None);
@@ -248,7 +336,7 @@ async fn download(
             }
         }
     }
-    Ok(now.checked_add(NEXT_LOOK).ok())
+    Ok(Some(later(now, next_look(asked_to_wait))))
 }
 
 /// The chain whose topmost certificate was issued by `common_name`, else the default one.

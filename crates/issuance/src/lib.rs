@@ -5,6 +5,7 @@
 //! `controllers` gathers the inputs and performs the steps.
 
 pub mod backoff;
+pub mod dns01;
 pub mod duration;
 pub mod fallback;
 #[cfg(test)]

@@ -78,37 +78,47 @@ fn no_solver(authorization: &AcmeAuthorization) -> String {
     let offered: Vec<_> = authorization.challenges.iter().map(|challenge| challenge.type_.as_str()).collect();
     format!(
         "no solver of the issuer can prove {:?}: the CA offers {offered:?}; expected an entry of \
-         spec.acme.solvers with http01 whose selector takes this name",
+         spec.acme.solvers with http01 or dns01 whose selector takes this name (wildcards need dns01)",
         authorization.identifier
     )
 }
 
-/// The solver for an authorization: dnsNames match, then the longest dnsZone, then more labels, then list
-/// order.
+/// The solver for an authorization, among those whose challenge the CA offers: dnsNames match, then the longest dnsZone,
+/// then more labels, then list order.
 fn solver_for<'a>(
     authorization: &'a AcmeAuthorization,
     order: &Order,
     solvers: &'a [Solver],
 ) -> Option<(&'a AcmeChallenge, &'a Solver)> {
-    let offered = authorization.challenges.iter().find(|challenge| challenge.type_ == "http-01")?;
-    if authorization.wildcard {
-        return None;
-    }
-    let mut best: Option<((bool, usize, usize), &Solver)> = None;
-    for solver in solvers.iter().filter(|solver| solver.http01.is_some()) {
-        let Some(score) = score(solver, &authorization.identifier, order) else { continue };
-        if best.is_none_or(|(found, _)| score > found) {
-            best = Some((score, solver));
+    let mut best: Option<((bool, usize, usize), &AcmeChallenge, &Solver)> = None;
+    for solver in solvers {
+        let Some(wanted) = challenge_type(solver) else { continue };
+        let offered = authorization.challenges.iter().find(|challenge| challenge.type_ == wanted);
+        let (Some(offered), Some(score)) = (offered, score(solver, authorization, order)) else { continue };
+        if best.is_none_or(|(found, ..)| score > found) {
+            best = Some((score, offered, solver));
         }
     }
-    best.map(|(_, solver)| (offered, solver))
+    best.map(|(_, offered, solver)| (offered, solver))
 }
 
-fn score(solver: &Solver, name: &str, order: &Order) -> Option<(bool, usize, usize)> {
+/// What a solver solves, in ACME's words; `None` if it names nothing.
+#[must_use]
+pub fn challenge_type(solver: &Solver) -> Option<&'static str> {
+    match (&solver.dns01, &solver.http01) {
+        (Some(_), _) => Some("dns-01"),
+        (None, Some(_)) => Some("http-01"),
+        (None, None) => None,
+    }
+}
+
+fn score(solver: &Solver, authorization: &AcmeAuthorization, order: &Order) -> Option<(bool, usize, usize)> {
     let Some(selector) = &solver.selector else { return Some((false, 0, 0)) };
+    let name = &authorization.identifier;
+    let whole = if authorization.wildcard { format!("*.{name}") } else { name.clone() };
     let has_labels =
         selector.match_labels.iter().all(|(label, value)| order.label(label) == Some(value.as_str()));
-    let names_match = selector.dns_names.is_empty() || selector.dns_names.iter().any(|wanted| wanted == name);
+    let names_match = selector.dns_names.is_empty() || selector.dns_names.contains(&whole);
     let zone = selector.dns_zones.iter().filter(|zone| {
         name == zone.as_str() || name.strip_suffix(zone.as_str()).is_some_and(|rest| rest.ends_with('.'))
     });
@@ -118,14 +128,15 @@ fn score(solver: &Solver, name: &str, order: &Order) -> Option<(bool, usize, usi
         .then(|| (!selector.dns_names.is_empty(), zone.unwrap_or(0), selector.match_labels.len()))
 }
 
-/// The Challenge object for one authorization; its name follows from the order and the token.
+/// The Challenge object for one authorization; its name follows from the order and the token. `answer` is the key
+/// authorization, of DNS-01 its digest.
 #[must_use]
 pub fn challenge_for(
     order: &Order,
     authorization: &AcmeAuthorization,
     challenge: &AcmeChallenge,
     solver: &Solver,
-    key_authorization: String,
+    answer: String,
 ) -> Challenge {
     let base: String = order.metadata.name.as_deref().unwrap_or_default().chars().take(52).collect();
     let text = format!("{} {}", authorization.url, challenge.token);
@@ -142,9 +153,9 @@ pub fn challenge_for(
             authorization_url: authorization.url.clone(),
             dns_name: authorization.identifier.clone(),
             wildcard: authorization.wildcard,
-            type_: "HTTP-01".to_owned(),
+            type_: challenge.type_.to_uppercase(),
             token: challenge.token.clone(),
-            key: key_authorization,
+            key: answer,
             solver: solver.clone(),
             issuer_ref: order.spec.issuer_ref.clone(),
         },

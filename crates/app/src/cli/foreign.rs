@@ -181,8 +181,6 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     manager("controllers", Value, "all controllers run"),
     manager("copied-annotation-prefixes", Value, "the annotations that are copied cannot be chosen yet"),
     manager("dns01-check-retry-period", Value, NOT_YET_DNS01),
-    manager("dns01-recursive-nameservers", Value, NOT_YET_DNS01),
-    manager("dns01-recursive-nameservers-only", Switch, NOT_YET_DNS01),
     manager(
         "enable-certificate-owner-ref",
         Switch,

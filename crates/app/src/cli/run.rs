@@ -222,6 +222,27 @@ pub(crate) struct RunArgs {
     pub(crate) certificate_request_maximum_backoff_duration: SignedDuration,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
+    /// Name servers for DNS-01, which find zones and follow CNAMEs [default: the system's]
+    #[arg(
+        long,
+        env = "JAMUL_DNS01_RECURSIVE_NAMESERVERS",
+        value_delimiter = ',',
+        value_parser = values::socket,
+        value_name = "ADDR:PORT"
+    )]
+    pub(crate) dns01_recursive_nameservers: Vec<SocketAddr>,
+    /// Look for DNS-01 records at those only, not at the name servers of the zone
+    #[arg(
+        long,
+        env = "JAMUL_DNS01_RECURSIVE_NAMESERVERS_ONLY",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value_t = false,
+        default_missing_value = "true",
+        value_name = "BOOL"
+    )]
+    pub(crate) dns01_recursive_nameservers_only: bool,
     /// Flags of the original controllers that were given and have no effect here.
     #[arg(skip)]
     pub(crate) without_effect: Vec<&'static ForeignFlag>,
