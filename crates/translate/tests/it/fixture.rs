@@ -26,6 +26,7 @@ pub(crate) fn deleted(change: &ObjectChange) -> ObjectChange {
     match change {
         ObjectChange::Ingress(change) => ObjectChange::Ingress(gone(change)),
         ObjectChange::IngressClass(change) => ObjectChange::IngressClass(gone(change)),
+        ObjectChange::Namespace(change) => ObjectChange::Namespace(gone(change)),
         ObjectChange::Service(change) => ObjectChange::Service(gone(change)),
         ObjectChange::EndpointSlice(change) => ObjectChange::EndpointSlice(gone(change)),
         ObjectChange::Endpoints(change) => ObjectChange::Endpoints(gone(change)),
@@ -57,6 +58,7 @@ fn applied(document: &serde_json::Value) -> ObjectChange {
     match document["kind"].as_str().expect("a kind") {
         "Ingress" => ObjectChange::Ingress(change(document)),
         "IngressClass" => ObjectChange::IngressClass(change(document)),
+        "Namespace" => ObjectChange::Namespace(change(document)),
         "Service" => ObjectChange::Service(change(document)),
         "EndpointSlice" => ObjectChange::EndpointSlice(change(document)),
         "Endpoints" => ObjectChange::Endpoints(change(document)),
