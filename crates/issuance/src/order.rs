@@ -93,6 +93,10 @@ fn solver_for<'a>(
     let mut best: Option<((bool, usize, usize), &AcmeChallenge, &Solver)> = None;
     for solver in solvers {
         let Some(wanted) = challenge_type(solver) else { continue };
+        // What is served under a name says nothing about the names below it (RFC 8555 section 8.3), whatever a CA offers.
+        if authorization.wildcard && wanted != "dns-01" {
+            continue;
+        }
         let offered = authorization.challenges.iter().find(|challenge| challenge.type_ == wanted);
         let (Some(offered), Some(score)) = (offered, score(solver, authorization, order)) else { continue };
         if best.is_none_or(|(found, ..)| score > found) {
