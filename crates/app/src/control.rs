@@ -298,6 +298,7 @@ mod tests {
             answer = asked => answer.unwrap().unwrap(),
         };
         assert_eq!(answer, Answer::Renewed(vec!["default/a".to_owned(), "default/b".to_owned()]));
+        drop(control);
         assert!(!state.join(SOCKET).exists());
         let refusal = ask(&state, &Order::Renew(ObjectKey::new("default", "a"))).unwrap_err().to_string();
         assert_eq!(

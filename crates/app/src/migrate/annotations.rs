@@ -2,6 +2,7 @@
 
 use jamul_api::names;
 use jamul_routing::Diagnostic;
+use jamul_routing::annotation::Support;
 use jamul_routing::annotations;
 use serde_json::Value;
 
@@ -46,72 +47,35 @@ fn judge(key: &str, wrong: Option<&Diagnostic>) -> Option<(Verdict, String)> {
 
 /// An annotation of ingress-nginx, without prefix.
 fn of_nginx(name: &str) -> (Verdict, String) {
-    if annotations::keys().any(|key| key.name == name) {
-        return (Verdict::Honoured, NOTHING.to_owned());
-    }
-    if let Some((_, why)) = WITHOUT_EFFECT.iter().find(|(known, _)| *known == name) {
-        return (Verdict::WithoutEffect, format!("{why}; it can stay or go"));
-    }
-    if let Some((_, why)) = REFUSED.iter().find(|(known, _)| *known == name) {
-        return (Verdict::Refused, (*why).to_owned());
-    }
-    if NGINX.split_whitespace().any(|known| known == name) {
-        return (
+    match annotations::supported().find(|(key, _)| key.name == name) {
+        Some((_, Support::Honoured)) => (Verdict::Honoured, NOTHING.to_owned()),
+        Some((key, Support::WithoutEffect)) => {
+            (Verdict::WithoutEffect, format!("{} It can stay or go.", key.summary))
+        }
+        Some((key, Support::Refused)) => (Verdict::Refused, format!("{} {}", key.summary, way_out(name))),
+        None if NGINX.split_whitespace().any(|known| known == name) => (
             Verdict::Refused,
             "not honoured by this version; take it away, or wait with this Ingress".to_owned(),
-        );
+        ),
+        None => match annotations::did_you_mean(name) {
+            Some(near) => {
+                (Verdict::Refused, format!("not known to ingress-nginx either; did you mean {near}?"))
+            }
+            None => (Verdict::WithoutEffect, "not known to ingress-nginx either; take it away".to_owned()),
+        },
     }
-    match annotations::did_you_mean(name) {
-        Some(near) => (Verdict::Refused, format!("not known to ingress-nginx either; did you mean {near}?")),
-        None => (Verdict::WithoutEffect, "not known to ingress-nginx either; take it away".to_owned()),
+}
+
+/// What to do about an annotation that is refused.
+fn way_out(name: &str) -> &'static str {
+    if name.ends_with("-snippet") && name != "modsecurity-snippet" {
+        "Write what it does with annotations: custom-headers, permanent-redirect, denylist-source-range, rewrite-target."
+    } else {
+        "Put a web application firewall before or behind, and take it away here."
     }
 }
 
 const NOTHING: &str = "nothing to do";
-
-/// Those that nothing needs to be done for, and why.
-const WITHOUT_EFFECT: &[(&str, &str)] = &[
-    ("ssl-ciphers", "rustls offers none but safe cipher suites"),
-    ("ssl-prefer-server-ciphers", "rustls offers none but safe cipher suites"),
-    ("proxy-http-version", "upstreams are asked with HTTP/1.1"),
-    ("proxy-ssl-protocols", "upstreams are asked with TLS 1.2 or 1.3"),
-    ("proxy-ssl-ciphers", "rustls offers none but safe cipher suites"),
-    ("auth-keepalive", "connections to the authentication service need no tuning"),
-    ("auth-keepalive-requests", "connections to the authentication service need no tuning"),
-    ("auth-keepalive-timeout", "connections to the authentication service need no tuning"),
-    ("auth-keepalive-share-vars", "connections to the authentication service need no tuning"),
-    ("proxy-buffer-size", "response heads have a limit of their own"),
-    ("proxy-buffers-number", "responses are streamed"),
-    ("proxy-busy-buffers-size", "responses are streamed"),
-    ("proxy-buffering", "responses are streamed"),
-    ("proxy-max-temp-file-size", "nothing is written to temporary files"),
-    ("client-body-buffer-size", "request bodies are streamed"),
-    ("enable-rewrite-log", "there is no rewrite log; use `jamul explain` and `jamul tap`"),
-    ("http2-push-preload", "nginx and browsers have given up HTTP/2 push"),
-    ("hash-subset", "ingress-nginx does not read it"),
-    ("enable-influxdb", "ingress-nginx does not read it any more"),
-    ("secure-verify-ca-secret", "ingress-nginx does not read it any more"),
-];
-
-const NO_SNIPPETS: &str = "configuration text is never taken; write what it does with annotations: custom-headers, \
-                           permanent-redirect, denylist-source-range, rewrite-target";
-const NO_WAF: &str =
-    "there is no web application firewall inside; put one before or behind, and take it away here";
-const NO_FASTCGI: &str = "FastCGI is not spoken; put a server that speaks HTTP before the application";
-
-/// Those that will not be honoured, and what to do.
-const REFUSED: &[(&str, &str)] = &[
-    ("configuration-snippet", NO_SNIPPETS),
-    ("server-snippet", NO_SNIPPETS),
-    ("stream-snippet", NO_SNIPPETS),
-    ("auth-snippet", NO_SNIPPETS),
-    ("modsecurity-snippet", NO_WAF),
-    ("enable-modsecurity", NO_WAF),
-    ("enable-owasp-core-rules", NO_WAF),
-    ("modsecurity-transaction-id", NO_WAF),
-    ("fastcgi-index", NO_FASTCGI),
-    ("fastcgi-params-configmap", NO_FASTCGI),
-];
 
 /// Those of cert-manager that are read from an Ingress, without prefix.
 const CERT_MANAGER: &[&str] = &[
@@ -168,18 +132,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_is_whole_and_every_key_has_one_verdict() {
+    fn the_list_is_whole() {
         let all: BTreeSet<&str> = NGINX.split_whitespace().collect();
         assert_eq!(all.len(), 138);
-        let special: Vec<&str> = WITHOUT_EFFECT.iter().chain(REFUSED).map(|(name, _)| *name).collect();
-        let unique: BTreeSet<&str> = special.iter().copied().collect();
-        assert_eq!(special.len(), unique.len());
     }
 
     #[test]
-    fn what_the_registry_has_is_honoured() {
-        for key in annotations::keys() {
-            assert_eq!(of_nginx(key.name).0, Verdict::Honoured, "{}", key.name);
+    fn the_registry_decides() {
+        for (key, support) in annotations::supported() {
+            let expected = match support {
+                Support::Honoured => Verdict::Honoured,
+                Support::WithoutEffect => Verdict::WithoutEffect,
+                Support::Refused => Verdict::Refused,
+            };
+            assert_eq!(of_nginx(key.name).0, expected, "{}", key.name);
         }
     }
 
