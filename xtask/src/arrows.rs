@@ -107,6 +107,10 @@ impl SourceFile {
     }
 }
 
+/// Rooms with circles of modules that are still to be undone (`keystore` and its parts in pki, `alternative` and
+/// `route` in routing). Nothing may be added here.
+const CIRCLES_OWED: &[&str] = &["pki", "routing"];
+
 pub(crate) fn command() -> Result<()> {
     let crates = read()?;
     let refusals = refusals(&crates);
@@ -178,7 +182,9 @@ fn refusals(crates: &[Crate]) -> Vec<String> {
         for file in &member.files {
             refuse_names(room, file, &mut refused);
         }
-        if let Some(circle) = circle(&modules::uses(&member.files)) {
+        if let Some(circle) = circle(&modules::uses(&member.files))
+            && !CIRCLES_OWED.contains(&member.name.as_str())
+        {
             refused.push(format!("crates/{}: circle of modules: {}", member.name, drawn(&circle)));
         }
     }

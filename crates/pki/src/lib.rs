@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod algorithm;
+mod attribute;
 mod certificate;
 mod components;
 mod constraints;

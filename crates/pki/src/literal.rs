@@ -10,8 +10,8 @@ use x509_cert::{
     name::{Name, RdnSequence, RelativeDistinguishedName},
 };
 
+use crate::attribute::{COMMON_NAME, directory_string, text};
 use crate::error::X509Error;
-use crate::subject::{COMMON_NAME, directory_string, text};
 
 /// Attribute types by the names of RFC 4514 and of openssl; upper case.
 const TYPES: [(&str, &str); 16] = [

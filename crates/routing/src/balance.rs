@@ -2,6 +2,8 @@
 //! are arguments.
 
 use crate::hash_by::HashBy;
+pub use crate::identity::identity;
+use crate::identity::mix;
 use crate::session::Session;
 
 /// How a route chooses among the endpoints of its upstream.
@@ -93,20 +95,6 @@ pub fn by_key(key: u64, endpoints: &impl Endpoints) -> Option<usize> {
     (0..endpoints.count())
         .filter(|index| endpoints.is_open(*index))
         .max_by_key(|index| mix(key ^ endpoints.identity(*index)))
-}
-
-/// The number of an endpoint or of a key that stands for `text` at all times, in all processes (FNV-1a, mixed).
-#[must_use]
-pub fn identity(text: &[u8]) -> u64 {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    mix(text.iter().fold(0xcbf2_9ce4_8422_2325, step))
-}
-
-/// Spreads each bit over all (the finalizer of splitmix64).
-fn mix(mut bits: u64) -> u64 {
-    bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    bits ^ (bits >> 31)
 }
 
 /// All indices, beginning after the last one that had its turn.

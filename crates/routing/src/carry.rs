@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::balance::identity;
+use crate::identity::identity;
 
 /// The counters of clients. Clones are the same counters.
 #[derive(Clone, Debug)]

@@ -6,8 +6,8 @@ use std::num::NonZeroUsize;
 use http::{HeaderName, header};
 
 use crate::alphabet::holds_only;
-use crate::balance::identity;
 use crate::head::RequestHead;
+use crate::identity::identity;
 
 /// The text of a request that decides its endpoint, with variables of nginx.
 #[derive(Clone, Debug, PartialEq, Eq)]

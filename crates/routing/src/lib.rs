@@ -24,6 +24,7 @@ mod hash_by;
 pub mod head;
 pub mod health;
 pub mod host;
+mod identity;
 mod passwords;
 pub mod path;
 pub mod retry;
