@@ -38,7 +38,7 @@ pub struct Inputs<'a> {
     pub certificate: &'a Certificate,
     /// Its `spec.secretName`.
     pub secret: Option<&'a Secret>,
-    /// The Secret of [`secret::next_key_name`].
+    /// The Secret of [`crate::secret::next_key_name`].
     pub next_key: Option<&'a Secret>,
     /// The requests that it controls.
     pub requests: &'a [Arc<CertificateRequest>],

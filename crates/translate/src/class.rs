@@ -39,7 +39,7 @@ pub(crate) fn check(
     }
 }
 
-/// Whether `ingress` is ours; see [`check`].
+/// Whether `ingress` is ours, by its class and its namespace.
 pub fn is_ours(
     ingress: &Ingress,
     controller_of: impl FnOnce(&str) -> Option<String>,

@@ -41,7 +41,7 @@ pub(crate) struct CheckArgs {
 /// Arguments of `jamul explain`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// What a client asks for, such as https://example.com/path
+    /// What a client asks for, such as `https://example.com/path`
     #[arg(value_name = "URL")]
     pub(crate) url: String,
     #[command(flatten)]
