@@ -79,8 +79,7 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, tls:
             return;
         }
     };
-    let (client, local_port) = (client.ip().to_canonical(), local.port());
-    let info = Rc::new(ConnInfo { client, local_port, is_tls: tls.is_some() });
+    let info = Rc::new(ConnInfo::new(client.ip().to_canonical(), local.port(), tls.is_some()));
     // Without it only latency suffers.
     let _: io::Result<()> = stream.set_nodelay(true);
     let stream = SendTimeout::new(stream, worker.settings.waits.send);

@@ -10,15 +10,6 @@ use crate::failure::Failure;
 use crate::request_body::{Replay, RequestBody};
 use crate::wire::{Version, Wire};
 
-/// Headers of one connection only (RFC 9110 section 7.6.1), besides those that `Connection` names.
-const HOP_BY_HOP: [HeaderName; 6] = [
-    header::CONNECTION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
-    HeaderName::from_static("keep-alive"),
-    HeaderName::from_static("proxy-connection"),
-];
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
@@ -29,6 +20,8 @@ const X_ORIGINAL_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-origina
 const X_REAL_IP: HeaderName = HeaderName::from_static("x-real-ip");
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
+/// How many headers [`request`] may add.
+const ADDED: usize = 12;
 
 /// The head that matching and filters see. Headers with `_` and `Proxy` are gone already: an upstream's CGI
 /// could take them for others (nginx's `underscores_in_headers off`; httpoxy).
@@ -130,17 +123,21 @@ pub(crate) fn request(
     // hyper has answered it, or will when the body is first read.
     headers.remove(header::EXPECT);
     join_cookies(&mut headers);
-    let client = HeaderValue::try_from(client.to_string()).map_err(|_| Failure::BadRequest)?;
+    let client = if client == connection.client {
+        connection.client_value.clone()
+    } else {
+        HeaderValue::try_from(client.to_string()).map_err(|_| Failure::BadRequest)?
+    };
     let scheme = HeaderValue::from_static(if is_tls { "https" } else { "http" });
-    let port =
-        if is_tls { HeaderValue::from_static("443") } else { HeaderValue::from(connection.local_port) };
+    // So that the map grows once, not with some of the names below.
+    headers.reserve(ADDED);
     keep_original(&mut headers, &X_FORWARDED_FOR, X_ORIGINAL_FORWARDED_FOR);
     keep_original(&mut headers, &X_FORWARDED_HOST, X_ORIGINAL_FORWARDED_HOST);
     headers.insert(X_REQUEST_ID, request_id);
     headers.insert(X_REAL_IP, client.clone());
     headers.insert(X_FORWARDED_FOR, client);
     headers.insert(X_FORWARDED_HOST, host.clone());
-    headers.insert(X_FORWARDED_PORT, port);
+    headers.insert(X_FORWARDED_PORT, connection.port_value.clone());
     headers.insert(X_FORWARDED_PROTO, scheme.clone());
     headers.insert(X_FORWARDED_SCHEME, scheme.clone());
     headers.insert(X_SCHEME, scheme);
@@ -201,17 +198,25 @@ pub(crate) fn clean_response(headers: &mut HeaderMap) {
     headers.remove(header::SERVER);
 }
 
+/// Takes away the headers of one connection only (RFC 9110 section 7.6.1): those that `Connection` names, and
+/// those that are known to be.
 fn remove_hop_by_hop(headers: &mut HeaderMap) {
-    let named: Vec<HeaderName> = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|name| HeaderName::try_from(name.trim()).ok())
-        .collect();
-    for name in named.iter().chain(&HOP_BY_HOP) {
+    let named = headers.get_all(header::CONNECTION).iter().filter_map(|value| value.to_str().ok());
+    let named =
+        named.flat_map(|value| value.split(',')).filter_map(|name| HeaderName::try_from(name.trim()).ok());
+    let known = headers.keys().filter(|name| is_hop_by_hop(name)).cloned();
+    // Mostly there is none, and then nothing is allocated.
+    let found: Vec<HeaderName> = known.chain(named).collect();
+    for name in &found {
         headers.remove(name);
     }
+}
+
+fn is_hop_by_hop(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "connection" | "te" | "transfer-encoding" | "upgrade" | "keep-alive" | "proxy-connection"
+    )
 }
 
 /// What the client sent as `name` stays readable as `original`; nobody else sets that.

@@ -100,8 +100,15 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     if let Some(id) = headers.get("x-request-id").filter(|id| !id.is_empty()) {
         return id.clone();
     }
-    let id = format!("{:032x}", fastrand::u128(..));
-    HeaderValue::try_from(id).unwrap_or(HeaderValue::from_static("-"))
+    let mut digits = [0; 32];
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(fastrand::u128(..).to_be_bytes()) {
+        pair.copy_from_slice(&[hex_digit(byte >> 4), hex_digit(byte & 0xf)]);
+    }
+    HeaderValue::from_bytes(&digits).unwrap_or(HeaderValue::from_static("-"))
+}
+
+fn hex_digit(nibble: u8) -> u8 {
+    if nibble < 10 { b'0' + nibble } else { b'a' + nibble - 10 }
 }
 
 fn head_length(method: &Method, target: &str, headers: &HeaderMap) -> u64 {
