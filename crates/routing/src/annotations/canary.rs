@@ -1,7 +1,7 @@
 //! `canary` and `canary-*`: this Ingress is a variant of another one that has the same hosts and paths; some of
 //! the requests go to its backends.
 //!
-//! Header beats cookie beats weight; a session that exists beats them all ([`crate::alternative`]). Of a canary's
+//! Header beats cookie beats weight; a session that exists beats them all ([`crate::choice`]). Of a canary's
 //! other annotations only those that choose an endpoint have an effect.
 
 use http::HeaderName;
