@@ -140,6 +140,9 @@ impl Options {
             translate.https_port = args.https_port;
         }
         translate.config = args.configmap.as_deref().map(|text| key("--configmap", text)).transpose()?;
+        let default_backend = args.default_backend_service.as_deref();
+        translate.default_backend =
+            default_backend.map(|text| key("--default-backend-service", text)).transpose()?;
         translate.disable_catch_all = args.disable_catch_all;
         translate.disable_external_names = args.disable_svc_external_name;
         translate.watched = match (&args.cluster.watch_namespace, &args.watch_namespace_selector) {

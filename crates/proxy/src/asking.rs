@@ -17,6 +17,7 @@ use crate::attempts::Attempts;
 use crate::balance::Pick;
 use crate::body::{Relay, Source};
 use crate::conn_info::ConnInfo;
+use crate::error_page;
 use crate::failure::Failure;
 use crate::forward;
 use crate::meter::Meter;
@@ -57,13 +58,21 @@ impl Asking<'_> {
     /// The last attempt's [`Failure`].
     pub(crate) async fn ask(
         &self,
-        head: RequestHead,
+        mut head: RequestHead,
         incoming: Incoming,
         upgrade: Upgrade,
         record: &mut ExchangeRecord,
     ) -> Result<Outcome, Failure> {
         let Self { worker, connection, route, .. } = *self;
-        let upstream = self.upstream()?;
+        let upstream = match self.upstream() {
+            Err(Failure::NoEndpoint) => {
+                let stand_in = self.stand_in().ok_or(Failure::NoEndpoint)?;
+                error_page::mark(&mut head.headers, route, StatusCode::SERVICE_UNAVAILABLE, &record.target);
+                record.stood_in = true;
+                stand_in
+            }
+            found => found?,
+        };
         let group = worker.balancer.group(upstream);
         let mut attempts = Attempts::new(route.retry, &head.method, group.len());
         let (limit, wait) = (route.body_limit, worker.settings.waits.body);
@@ -171,6 +180,12 @@ impl Asking<'_> {
             return Err(Failure::NoEndpoint);
         }
         Ok(upstream)
+    }
+
+    /// Who answers in place of a Service without endpoints.
+    fn stand_in(&self) -> Option<&Arc<Upstream>> {
+        let id = self.route.errors.as_ref()?.stand_in.as_ref()?;
+        self.snapshot.upstreams.get(id).filter(|upstream| !upstream.endpoints.is_empty())
     }
 
     /// Gives the client the cookie of a session that began with this choice.

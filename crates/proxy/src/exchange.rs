@@ -9,11 +9,13 @@ use futures_util::FutureExt;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
-use jamul_routing::{Filter, Reply, RequestHead, Scope, Verdict};
+use jamul_routing::error_pages::Author;
+use jamul_routing::{Filter, Reply, RequestHead, Route, Scope, Snapshot, Verdict};
 
 use crate::asking::Asking;
 use crate::body::{ExchangeBody, Source};
 use crate::conn_info::ConnInfo;
+use crate::error_page::{ErrorPage, Stays};
 use crate::failure::Failure;
 use crate::forward;
 use crate::grpc;
@@ -27,6 +29,8 @@ use crate::working::Turns;
 
 /// Questions that one filter may ask about one request.
 const QUESTIONS: usize = 4;
+/// What load balancers ask for.
+const HEALTH: &str = "/healthz";
 
 /// Serves one request. Whatever happens, there is a response and a record; a panic ends this exchange only.
 pub(crate) async fn run(
@@ -74,8 +78,7 @@ async fn serve(
     if let Some(answer) = snapshot.challenges.find(&head.host, &head.path) {
         return Ok(Reply::text(StatusCode::OK, answer.to_owned()).into());
     }
-    let Some(found) = snapshot.router.find(&head) else { return unrouted(&head) };
-    let route = found.route;
+    let Some(route) = route(&snapshot, &head) else { return unrouted(&head) };
     record.route = Some(Arc::clone(&route));
     let wish = Wish::of(&route, &head);
     let https_port = worker.settings.https_port_in_redirects;
@@ -84,19 +87,26 @@ async fn serve(
     let (passed, reply) = filters_in(&worker.turns, &mut head, &mut scope).await;
     record.is_logged = scope.is_logged;
     record.guards.append(&mut scope.guards);
-    let mut outcome = match reply {
+    let failing = route.errors.as_ref().map(|pages| (pages, head.clone()));
+    let (mut outcome, author, stays) = match reply {
         Some(reply) => {
             record.answered_by = passed.last().map(|filter| filter.name());
-            reply.into()
+            (reply.into(), Author::Own, Stays::Verdict)
         }
         None => {
             let asking = Asking { worker, connection, snapshot: &snapshot, route: &route, wish };
             match asking.ask(head, incoming, upgrade, record).await {
-                Ok(outcome) => outcome,
-                Err(failure) => failed(failure, record),
+                Ok(outcome) => (outcome, Author::Upstream, Stays::Nothing),
+                Err(failure) => (failed(failure, record), Author::Own, Stays::Nothing),
             }
         }
     };
+    if let Some((pages, head)) = failing.filter(|_| !record.stood_in) {
+        let (target, request_id) = (record.target.as_str(), record.request_id.clone());
+        let (snapshot, route) = (&snapshot, &route);
+        let page = ErrorPage { worker, connection, snapshot, route, head, target, request_id };
+        outcome = page.replace(pages, outcome, author, stays).await;
+    }
     for filter in passed.iter().rev() {
         filter.on_response(&mut outcome.head, &mut scope);
     }
@@ -107,13 +117,16 @@ async fn serve(
     Ok(outcome)
 }
 
+/// The route of a request: that of its host and path, else the one for what nobody else takes. `/healthz` is nobody's
+/// unless a rule says so.
+fn route(snapshot: &Snapshot, head: &RequestHead) -> Option<Arc<Route>> {
+    let found = snapshot.router.find(head).map(|found| found.route);
+    found.or_else(|| snapshot.default_route.clone().filter(|_| head.path != HEALTH))
+}
+
 /// Without a route of its own, `/healthz` is answered for load balancers; the rest is 404.
 fn unrouted(head: &RequestHead) -> Result<Outcome, Failure> {
-    if head.path == "/healthz" {
-        Ok(Reply::text(StatusCode::OK, "ok\n").into())
-    } else {
-        Err(Failure::NoRoute)
-    }
+    if head.path == HEALTH { Ok(Reply::text(StatusCode::OK, "ok\n").into()) } else { Err(Failure::NoRoute) }
 }
 
 fn failed(failure: Failure, record: &mut ExchangeRecord) -> Outcome {

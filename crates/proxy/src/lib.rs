@@ -21,6 +21,7 @@ mod digits;
 mod drain;
 mod endpoint_health;
 mod error;
+mod error_page;
 mod exchange;
 mod failure;
 mod forward;

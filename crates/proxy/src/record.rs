@@ -39,6 +39,8 @@ pub(crate) struct ExchangeRecord {
     pub(crate) is_logged: bool,
     /// What filters hold until the exchange is over.
     pub(crate) guards: Vec<Guard>,
+    /// Whether another service answered in place of one without endpoints (`default-backend`).
+    pub(crate) stood_in: bool,
     /// The filter that answered, if one did.
     pub(crate) answered_by: Option<&'static str>,
     pub(crate) started: Instant,
@@ -76,6 +78,7 @@ impl ExchangeRecord {
             failure: None,
             is_logged: true,
             guards: Vec::new(),
+            stood_in: false,
             answered_by: None,
             started: Instant::now(),
         }

@@ -10,6 +10,7 @@ pub mod block_lists;
 pub mod canary;
 pub mod cors;
 pub mod custom_headers;
+pub mod custom_http_errors;
 pub mod limits;
 pub mod load_balance;
 pub mod other_names;
@@ -48,6 +49,7 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &upstream_vhost::Family,
     &response_rewrites::Family,
     &custom_headers::Family,
+    &custom_http_errors::Family,
     &proxy_timeouts::Family,
     &proxy_body_size::Family,
     &backend_protocol::Family,

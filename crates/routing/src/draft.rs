@@ -6,6 +6,7 @@ use http::StatusCode;
 
 use crate::alternative::Split;
 use crate::balance::Method;
+use crate::error_pages::Intercepted;
 use crate::filter::Filter;
 use crate::host::HostPattern;
 use crate::retry::Retry;
@@ -63,6 +64,19 @@ pub struct RouteDraft {
     pub ssl_redirect: SslRedirect,
     /// How that redirect is written.
     pub redirect_style: RedirectStyle,
+    /// Whose words the client gets in place of errors.
+    pub errors: ErrorsDraft,
+}
+
+/// Edits about errors.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorsDraft {
+    /// Answers with these statuses are replaced (`custom-http-errors`).
+    pub statuses: Vec<StatusCode>,
+    /// Whose answers are.
+    pub of: Intercepted,
+    /// Name of the Service that is asked (`default-backend`).
+    pub backend: Option<String>,
 }
 
 /// When plain http is redirected to https.
@@ -140,6 +154,7 @@ impl Default for RouteDraft {
             session: None,
             ssl_redirect: SslRedirect::default(),
             redirect_style: RedirectStyle::default(),
+            errors: ErrorsDraft::default(),
         }
     }
 }

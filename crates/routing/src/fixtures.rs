@@ -45,6 +45,7 @@ pub(crate) fn route(path: PathMatch) -> Route {
         retry: Retry::default(),
         timeouts: Timeouts::default(),
         body_limit: None,
+        errors: None,
     }
 }
 

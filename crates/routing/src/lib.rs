@@ -16,6 +16,7 @@ pub mod challenges;
 pub mod choice;
 pub mod diagnostic;
 pub mod draft;
+pub mod error_pages;
 pub mod explain;
 pub mod filter;
 #[cfg(test)]
@@ -47,6 +48,7 @@ pub use challenges::Challenges;
 pub use choice::Choice;
 pub use diagnostic::{Diagnostic, Severity};
 pub use draft::Draft;
+pub use error_pages::ErrorPages;
 pub use filter::{Answer, Filter, Question, Scope, Verdict, Work};
 pub use globals::Globals;
 pub use hash_by::HashBy;

@@ -10,6 +10,7 @@ use http::{HeaderMap, Method, StatusCode};
 use crate::alternative::Alternative;
 use crate::balance::Balance;
 use crate::carry::{Carry, Guard};
+use crate::error_pages::ErrorPages;
 use crate::head::{HeaderEdit, Reply, RequestHead, ResponseHead};
 use crate::path::PathMatch;
 use crate::retry::Retry;
@@ -55,6 +56,8 @@ pub struct Route {
     pub timeouts: Timeouts,
     /// Largest request body in bytes; `None` = unlimited. ingress-nginx: 1 MiB.
     pub body_limit: Option<u64>,
+    /// Whose words the client gets in place of errors; `None`: those of whoever made them.
+    pub errors: Option<Arc<ErrorPages>>,
 }
 
 /// Where a route's requests go.

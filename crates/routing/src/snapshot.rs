@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::challenges::Challenges;
 use crate::globals::Globals;
+use crate::route::Route;
 use crate::router::Router;
 use crate::shards::Shards;
 use crate::tls::CertTable;
@@ -16,6 +17,8 @@ pub struct Snapshot {
     pub generation: u64,
     /// Host and path to route.
     pub router: Router,
+    /// Where requests go that no route takes (`--default-backend-service`); `None`: 404.
+    pub default_route: Option<Arc<Route>>,
     /// Upstreams by name; every upstream that a route names is here.
     pub upstreams: Shards<UpstreamId, Arc<Upstream>>,
     /// Certificates by server name.

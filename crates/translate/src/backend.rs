@@ -20,6 +20,8 @@ pub(crate) enum Port {
     Number(u16),
     /// Empty if the Ingress names no port at all.
     Name(String),
+    /// The first of the Service.
+    First,
 }
 
 impl fmt::Display for Port {
@@ -27,6 +29,7 @@ impl fmt::Display for Port {
         match self {
             Self::Number(number) => number.fmt(f),
             Self::Name(name) => f.write_str(name),
+            Self::First => f.write_str("first"),
         }
     }
 }
@@ -49,6 +52,11 @@ impl Backend {
             None => Port::Name(port.and_then(|port| port.name.clone()).unwrap_or_default()),
         };
         Self { service: ObjectKey::new(namespace, backend.name.as_str()), port, via: Via::Endpoints }
+    }
+
+    /// A Service at its first port (`default-backend`).
+    pub(crate) fn first_port(service: ObjectKey) -> Self {
+        Self { service, port: Port::First, via: Via::Endpoints }
     }
 
     /// The same, led to as `via` says.
@@ -180,12 +188,13 @@ fn find_port<'a>(port: &Port, service: &'a Service) -> Option<&'a ServicePort> {
     let by_itself = ports.iter().find(|found| match port {
         Port::Number(number) => found.port == i32::from(*number),
         Port::Name(name) => !name.is_empty() && found.name.as_ref() == Some(name),
+        Port::First => true,
     });
     by_itself.or_else(|| {
         ports.iter().find(|found| match (port, &found.target_port) {
             (Port::Number(number), Some(IntOrString::Int(target))) => *target == i32::from(*number),
             (Port::Name(name), Some(IntOrString::String(target))) => !name.is_empty() && target == name,
-            (Port::Number(_) | Port::Name(_), _) => false,
+            (Port::Number(_) | Port::Name(_) | Port::First, _) => false,
         })
     })
 }
@@ -200,6 +209,7 @@ fn external(backend: &Backend, service: &Service, settings: &Settings) -> Result
         (Some(ServicePort { target_port: Some(IntOrString::Int(target)), .. }), _) => port_number(*target),
         (Some(listed), _) => port_number(listed.port),
         (None, Port::Number(number)) => Some(*number),
+        (None, Port::First) => Some(80),
         (None, Port::Name(_)) => None,
     };
     let port = port.ok_or_else(|| Fault::port_missing(backend, service))?;

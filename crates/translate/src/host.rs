@@ -11,8 +11,8 @@ use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
 use jamul_routing::router::Shadowed;
 use jamul_routing::{
-    Alternative, Balance, Diagnostic, Filter, HostPattern, HostRoutes, Origin, PathMatch, Protocol, Route,
-    RouteId, Severity,
+    Alternative, Balance, Diagnostic, ErrorPages, Filter, HostPattern, HostRoutes, Origin, PathMatch,
+    Protocol, Route, RouteId, Severity, UpstreamId,
 };
 
 use crate::backend::Backend;
@@ -42,7 +42,11 @@ pub(crate) struct Use {
 
 /// Merges what `ingresses` (oldest first) claim on `pattern`: the first claim of a path and its type wins;
 /// where nobody claims `/`, the oldest decides what is there.
-pub(crate) fn translate(pattern: &HostPattern, ingresses: &[&CompiledIngress]) -> HostTranslation {
+pub(crate) fn translate(
+    pattern: &HostPattern,
+    ingresses: &[&CompiledIngress],
+    default_backend: Option<&Backend>,
+) -> HostTranslation {
     let (canaries, ingresses): (Vec<_>, Vec<_>) =
         ingresses.iter().copied().partition(|ingress| ingress.draft.canary.is_some());
     let mut host = HostBuilder {
@@ -51,6 +55,7 @@ pub(crate) fn translate(pattern: &HostPattern, ingresses: &[&CompiledIngress]) -
         is_regex: ingresses.iter().any(|ingress| is_regex(ingress, pattern)),
         app_root: ingresses.iter().find_map(|ingress| ingress.draft.host.app_root.as_ref()),
         has_tls: has_tls(&ingresses),
+        default_backend,
         owners: BTreeMap::new(),
         routes: Vec::new(),
         shadowed: Vec::new(),
@@ -124,6 +129,7 @@ fn redirecting(
         retry: draft.retry,
         timeouts: draft.timeouts,
         body_limit: draft.body_limit,
+        errors: None,
     };
     HostRoutes::new(vec![Arc::new(route)], has_tls)
 }
@@ -143,6 +149,8 @@ struct HostBuilder<'a> {
     /// Of the oldest Ingress that has one.
     app_root: Option<&'a Arc<dyn Filter>>,
     has_tls: bool,
+    /// Whom requests without another backend go to (`--default-backend-service`).
+    default_backend: Option<&'a Backend>,
     /// Who claimed a path first.
     owners: BTreeMap<(PathKind, String), &'a ObjectKey>,
     routes: Vec<Arc<Route>>,
@@ -194,19 +202,16 @@ impl<'a> HostBuilder<'a> {
         let key = &ingress.age.key;
         let target = match &claim.destination {
             Destination::Service(_) | Destination::Nothing if is_closed => Target::Closed,
-            Destination::Nothing => Target::NotFound,
+            Destination::Nothing => match self.default_backend.cloned() {
+                Some(backend) => Target::Upstream(self.hold(backend, None, key, claim.field.clone())),
+                None => Target::NotFound,
+            },
             Destination::Service(backend) => {
                 let backend = backend.via(draft.via);
-                let id = backend.upstream_id(draft.protocol);
-                self.uses.push(Use {
-                    backend,
-                    protocol: draft.protocol,
-                    ingress: key.clone(),
-                    field: claim.field.clone(),
-                });
-                Target::Upstream(id)
+                Target::Upstream(self.hold(backend, draft.protocol, key, claim.field.clone()))
             }
         };
+        let errors = if is_closed { None } else { self.error_pages(ingress) };
         let cookie_path = if self.is_regex { "/" } else { claim.path.as_str() };
         let balance = Balance {
             method: draft.method.clone(),
@@ -227,7 +232,43 @@ impl<'a> HostBuilder<'a> {
             retry: draft.retry,
             timeouts: draft.timeouts,
             body_limit: draft.body_limit,
+            errors,
         }));
+    }
+
+    /// A route names an Upstream.
+    fn hold(
+        &mut self,
+        backend: Backend,
+        protocol: Option<Protocol>,
+        ingress: &ObjectKey,
+        field: String,
+    ) -> UpstreamId {
+        let id = backend.upstream_id(protocol);
+        self.uses.push(Use { backend, protocol, ingress: ingress.clone(), field });
+        id
+    }
+
+    /// Who writes error pages for an Ingress, and who stands in for its Services.
+    fn error_pages(&mut self, ingress: &CompiledIngress) -> Option<Arc<ErrorPages>> {
+        let (draft, key) = (&ingress.draft.route.errors, &ingress.age.key);
+        let own = draft.backend.as_ref().map(|name| {
+            let backend = Backend::first_port(ObjectKey::new(&key.namespace, name.as_str()));
+            self.hold(backend, None, key, format!("metadata.annotations[{DEFAULT_BACKEND}]"))
+        });
+        let writer = match (&own, draft.statuses.is_empty(), self.default_backend) {
+            (Some(own), _, _) => Some(own.clone()),
+            (None, false, Some(backend)) => Some(self.hold(
+                backend.clone(),
+                None,
+                key,
+                format!("metadata.annotations[{DEFAULT_BACKEND}]"),
+            )),
+            (None, _, _) => None,
+        };
+        let is_wanted = own.is_some() || !draft.statuses.is_empty();
+        let (statuses, of) = (draft.statuses.clone(), draft.of);
+        is_wanted.then(|| Arc::new(ErrorPages { statuses, of, writer, stand_in: own }))
     }
 
     /// The canaries of one path. As in ingress-nginx the oldest is the only one.
@@ -316,6 +357,9 @@ impl<'a> HostBuilder<'a> {
         self.diagnostics.push(Diagnostic { severity, object, field, reason, message });
     }
 }
+
+/// The annotation that names who writes error pages.
+const DEFAULT_BACKEND: &str = "default-backend";
 
 /// Whose claim it is, and where it leads.
 fn origin(ingress: &CompiledIngress, claim: &Claim) -> Origin {

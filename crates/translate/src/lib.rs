@@ -19,6 +19,7 @@ mod challenge;
 mod change;
 mod class;
 mod controller;
+mod default_backend;
 mod findings;
 mod host;
 mod index;

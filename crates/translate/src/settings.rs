@@ -35,6 +35,8 @@ pub struct Settings {
     pub default_certificate: Option<Arc<CertEntry>>,
     /// `--configmap`: the controller's ConfigMap.
     pub config: Option<ObjectKey>,
+    /// `--default-backend-service`: who answers what no rule takes, and writes error pages.
+    pub default_backend: Option<ObjectKey>,
 }
 
 /// Which namespaces' Ingresses are ours.
@@ -65,6 +67,7 @@ impl Default for Settings {
             loopback_external_names: false,
             default_certificate: None,
             config: None,
+            default_backend: None,
         }
     }
 }

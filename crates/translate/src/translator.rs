@@ -16,7 +16,7 @@ use crate::objects::{Difference, Objects};
 use crate::settings::Settings;
 use crate::tls::{Certificates, HostCertificate};
 use crate::upstreams::Upstreams;
-use crate::{challenge, controller, host, ingress, tls};
+use crate::{challenge, controller, default_backend, host, ingress, tls};
 
 /// Keeps a Snapshot up to date: changes go in by [`Self::apply`], and [`Self::publish`] translates again what
 /// depends on them, and nothing else. Changes that are applied together are published together, so a route
@@ -89,6 +89,11 @@ impl Translator {
     #[must_use]
     pub fn new(settings: Settings) -> Self {
         let certs = CertTable::new(settings.default_certificate.clone());
+        let (mut upstreams, mut dirty) = (Upstreams::default(), Dirty::default());
+        if let Some(backend) = default_backend::backend(&settings) {
+            dirty.upstreams.insert(upstreams.hold_default(backend));
+            dirty.globals = true;
+        }
         Self {
             settings,
             missing: BTreeSet::new(),
@@ -100,10 +105,10 @@ impl Translator {
             other_names: Index::default(),
             secret_hosts: Index::default(),
             certificates: Certificates::default(),
-            upstreams: Upstreams::default(),
+            upstreams,
             findings: Findings::default(),
             settings_diagnostics: Vec::new(),
-            dirty: Dirty::default(),
+            dirty,
             snapshot: Arc::new(Snapshot { certs, ..Snapshot::default() }),
             work: Work::default(),
         }
@@ -194,6 +199,8 @@ impl Translator {
         }
         if dirty.globals {
             is_changed |= self.translate_globals(&mut next);
+            next.default_route = default_backend::translate(&self.objects, &self.settings);
+            is_changed |= next.default_route.is_some();
         }
         if !is_changed {
             return None;
@@ -321,7 +328,8 @@ impl Translator {
             names.insert(pattern.clone());
             return before.is_some();
         }
-        let translation = host::translate(pattern, &claimants);
+        let default_backend = default_backend::backend(&self.settings);
+        let translation = host::translate(pattern, &claimants, default_backend.as_ref());
         next.router.insert(pattern.clone(), translation.routes);
         let state = self.hosts.entry(pattern.clone()).or_default();
         self.findings.replace(&state.diagnostics, &translation.diagnostics);

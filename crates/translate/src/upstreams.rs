@@ -25,8 +25,9 @@ pub(crate) struct Upstreams {
 struct UpstreamState {
     backend: Backend,
     protocol: Option<Protocol>,
-    /// Host to the Ingresses that use it there, with the field that says so. Gone when empty.
-    users: BTreeMap<HostPattern, BTreeSet<(ObjectKey, String)>>,
+    /// Host to the Ingresses that use it there, with the field that says so; without a host, the flag
+    /// `--default-backend-service`. Gone when empty.
+    users: BTreeMap<Option<HostPattern>, BTreeSet<(ObjectKey, String)>>,
     /// Whoever is sent nowhere, and why.
     diagnostics: Vec<Diagnostic>,
 }
@@ -39,19 +40,29 @@ impl Upstreams {
 
     /// A route of `pattern` names an Upstream.
     pub(crate) fn hold(&mut self, used: Use, pattern: &HostPattern) -> UpstreamId {
+        self.hold_for(used, Some(pattern.clone()))
+    }
+
+    /// The flag `--default-backend-service` names an Upstream, for as long as the process runs.
+    pub(crate) fn hold_default(&mut self, backend: Backend) -> UpstreamId {
+        let ingress = backend.service.clone();
+        self.hold_for(Use { backend, protocol: None, ingress, field: String::new() }, None)
+    }
+
+    fn hold_for(&mut self, used: Use, user: Option<HostPattern>) -> UpstreamId {
         let id = used.backend.upstream_id(used.protocol);
         self.of_service.insert(used.backend.service.clone(), id.clone());
         let (backend, protocol) = (used.backend, used.protocol);
         let new = || UpstreamState { backend, protocol, users: BTreeMap::new(), diagnostics: Vec::new() };
         let state = self.upstreams.entry(id.clone()).or_insert_with(new);
-        state.users.entry(pattern.clone()).or_default().insert((used.ingress, used.field));
+        state.users.entry(user).or_default().insert((used.ingress, used.field));
         id
     }
 
     /// No route of `pattern` names it any more.
     pub(crate) fn release(&mut self, id: &UpstreamId, pattern: &HostPattern) {
         if let Some(state) = self.upstreams.get_mut(id) {
-            state.users.remove(pattern);
+            state.users.remove(&Some(pattern.clone()));
         }
     }
 
@@ -87,9 +98,13 @@ impl Upstreams {
 impl UpstreamState {
     /// What is told of each Ingress and the field of it that names the backend.
     fn sent_nowhere(&self, fault: &Fault) -> Vec<Diagnostic> {
-        let users = self.users.values().flatten().map(|(ingress, field)| Diagnostic {
+        let users = self.users.iter().flat_map(|(host, users)| users.iter().map(move |user| (host, user)));
+        let users = users.map(|(host, (ingress, field))| Diagnostic {
             severity: Severity::Warning,
-            object: format!("Ingress {ingress}"),
+            object: match host {
+                Some(_) => format!("Ingress {ingress}"),
+                None => "Flag --default-backend-service".to_owned(),
+            },
             field: field.clone(),
             reason: fault.reason,
             message: fault.message.clone(),

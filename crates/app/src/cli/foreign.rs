@@ -113,12 +113,6 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("alsologtostderr", Switch, LOGGING),
     nginx("certificate-authority", Value, NO_API_SERVER),
     nginx("deep-inspect", Switch, "no configuration text is written, so nothing in it can be hidden"),
-    nginx(
-        "default-backend-service",
-        Value,
-        "a default backend for unknown hosts is not built yet; write an Ingress \
-         with spec.defaultBackend",
-    ),
     nginx("default-server-port", Value, "unknown hosts are answered without a port of their own"),
     nginx("disable-full-test", Switch, "no configuration text is written that could be tested"),
     nginx("disable-sync-events", Switch, "an Ingress is not announced each time it is read"),

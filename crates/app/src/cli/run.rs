@@ -88,6 +88,9 @@ pub(crate) struct RunArgs {
         value_name = "NS/NAME"
     )]
     pub(crate) default_ssl_certificate: Option<String>,
+    /// Service that answers what no rule takes, at its first port, and writes error pages
+    #[arg(long, env = "JAMUL_DEFAULT_BACKEND_SERVICE", value_parser = values::object_key, value_name = "NS/NAME")]
+    pub(crate) default_backend_service: Option<String>,
     /// ConfigMap with the settings of the controller
     #[arg(long, env = "JAMUL_CONFIGMAP", value_parser = values::object_key, value_name = "NS/NAME")]
     pub(crate) configmap: Option<String>,

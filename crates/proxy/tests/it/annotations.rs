@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use jamul_routing::annotation::{Lookup, OnInvalid, Values};
 use jamul_routing::annotations::{compile, ssl_redirect};
 use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
-use jamul_routing::{Draft, PathMatch, Route};
+use jamul_routing::{Draft, ErrorPages, PathMatch, Route};
 
 use crate::clients::{send, status};
 use crate::origin::Origin;
@@ -54,6 +55,11 @@ pub(crate) fn annotated<'a>(
         route.filters = before.chain(draft.route.filters).collect();
         route.body_limit = draft.route.body_limit;
         route.timeouts = draft.route.timeouts;
+        let errors = draft.route.errors;
+        if errors.backend.is_some() || !errors.statuses.is_empty() {
+            let (statuses, of) = (errors.statuses, errors.of);
+            route.errors = Some(Arc::new(ErrorPages { statuses, of, ..ErrorPages::default() }));
+        }
     }
 }
 

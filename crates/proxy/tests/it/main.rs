@@ -5,6 +5,7 @@
 
 mod annotations;
 mod clients;
+mod error_pages;
 mod exchanges;
 mod frames;
 mod grpc;

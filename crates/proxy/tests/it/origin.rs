@@ -14,7 +14,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
-/// Answers each request with its head and body as text; `/held` waits for [`Origin::release`].
+/// Answers each request with its head and body as text; `/held` waits for [`Origin::release`], `/status/NNN` is
+/// answered with this status.
 pub(crate) struct Origin {
     pub(crate) address: SocketAddr,
     name: &'static str,
@@ -64,14 +65,18 @@ impl Origin {
         for (name, value) in request.headers() {
             text.push_str(&format!("{name}: {}\n", value.to_str().unwrap()));
         }
-        if request.uri().path() == "/held" {
+        let path = request.uri().path().to_owned();
+        if path == "/held" {
             self.held.notify_one();
             self.release.notified().await;
         }
         if let Ok(body) = request.into_body().collect().await {
             text.push_str(&format!("body {}\n", body.to_bytes().len()));
         }
+        // `/status/NNN` asks for this status.
+        let wanted = path.strip_prefix("/status/").map_or(200, |code| code.parse().unwrap());
         Response::builder()
+            .status(wanted)
             .header("server", "origin")
             .header("keep-alive", "timeout=5")
             .header("x-origin", self.name)

@@ -46,6 +46,7 @@ impl SnapshotBuilder {
             retry: Retry::default(),
             timeouts: Timeouts::default(),
             body_limit: Some(1024),
+            errors: None,
         };
         change(&mut route);
         let endpoints = endpoints.iter().copied().map(Endpoint::Address).collect();

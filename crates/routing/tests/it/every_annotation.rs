@@ -34,7 +34,7 @@ const ALL: &str = "
     upstream-vhost use-port-in-redirects use-regex whitelist-source-range x-forwarded-prefix";
 
 /// Not known yet; a key that comes must leave this list.
-const MISSING: &str = "custom-http-errors default-backend disable-proxy-intercept-errors";
+const MISSING: &str = "";
 
 /// Families that are being made; they may be known or not.
 const COMING: &str = "

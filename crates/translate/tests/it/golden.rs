@@ -121,6 +121,9 @@ fn render_routes(text: &mut String, routes: &HostRoutes, snapshot: &Snapshot) {
         if route.retry != Retry::default() {
             writeln!(text, "    {:?}", route.retry).unwrap();
         }
+        if let Some(errors) = &route.errors {
+            writeln!(text, "    {errors:?}").unwrap();
+        }
         if route.body_limit != Some(jamul_routing::draft::DEFAULT_BODY_LIMIT) {
             writeln!(text, "    body limit {:?}", route.body_limit).unwrap();
         }
