@@ -133,21 +133,30 @@ async fn ask(dns: &dyn Dns, server: SocketAddr, name: &str, kind: RecordType) ->
     }
 }
 
-/// Sends a message and reads the answer to it.
-pub(super) async fn send(
+async fn send(
     dns: &dyn Dns,
     server: SocketAddr,
     message: &Message,
     over: Protocol,
 ) -> Result<Message, DnsError> {
+    Ok(exchange(dns, server, message, over).await?.1)
+}
+
+/// Sends a message and reads the answer to it; with its octets, which a signature is over.
+pub(super) async fn exchange(
+    dns: &dyn Dns,
+    server: SocketAddr,
+    message: &Message,
+    over: Protocol,
+) -> Result<(Vec<u8>, Message), DnsError> {
     let failed = |reason: String| DnsError { server: server.to_string(), reason };
     let octets = message.to_vec().map_err(|error| failed(error.to_string()))?;
-    let answer = dns.exchange(server, &octets, over).await?;
-    let answer = Message::from_vec(&answer).map_err(|error| failed(error.to_string()))?;
+    let octets = dns.exchange(server, &octets, over).await?;
+    let answer = Message::from_vec(&octets).map_err(|error| failed(error.to_string()))?;
     if answer.metadata.id != message.metadata.id {
         return Err(failed("the answer is to another question".to_owned()));
     }
-    Ok(answer)
+    Ok((octets, answer))
 }
 
 /// A name as messages have it, absolute.

@@ -8,14 +8,14 @@
 //!     tsigAlgorithm: HMACSHA256
 //!     tsigSecretSecretRef: { name: tsig, key: secret }
 //! ```
-//! The signature of the answer is not checked: a forged success is found out by the look at the record that follows.
+//! A success counts only with the signature of the same key (RFC 8945 section 5.3).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use hickory_proto::op::{Message, ResponseCode, update_message};
+use hickory_proto::op::{ResponseCode, update_message};
 use hickory_proto::rr::rdata::TXT;
 use hickory_proto::rr::{RData, Record, RecordSet};
 use jamul_acme::BoxFuture;
@@ -23,7 +23,7 @@ use jamul_api::solver;
 use jiff::Timestamp;
 
 use super::api::config;
-use super::lookup::{parse, send};
+use super::lookup::{exchange, parse};
 use super::provider::{
     Dns, Dns01Error, Dns01Provider, DnsError, Protocol, ProviderKind, Surroundings, TxtRecord,
 };
@@ -127,12 +127,16 @@ impl NameServer {
             Change::Add => update_message::append(set, zone, false, false),
             Change::Remove => update_message::delete_by_rdata(set, zone, false),
         };
-        if let Some(key) = &self.key {
-            key.sign(&mut message, now).map_err(failed)?;
-        }
-        let answer: Message = send(&*self.dns, server, &message, self.protocol).await?;
+        let signature = match &self.key {
+            Some(key) => Some((key, key.sign(&mut message, now).map_err(failed)?)),
+            None => None,
+        };
+        let (octets, answer) = exchange(&*self.dns, server, &message, self.protocol).await?;
         match answer.metadata.response_code {
-            ResponseCode::NoError => Ok(()),
+            ResponseCode::NoError => match signature {
+                Some((key, request)) => Ok(key.verify(&octets, &request, now).map_err(failed)?),
+                None => Ok(()),
+            },
             code => {
                 let why = answer.signature().and_then(|signature| signature.data.error.as_ref());
                 let why = why.map(|error| format!(" ({error:?})")).unwrap_or_default();

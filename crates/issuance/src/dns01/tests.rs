@@ -414,14 +414,21 @@ async fn acme_dns_is_told_the_value_for_the_account_of_the_domain() {
 }
 
 #[tokio::test]
-async fn a_name_server_is_updated_with_a_signature() {
+async fn a_name_server_is_updated_and_has_to_sign_what_was_signed() {
     let zone = zone();
     let dns: Arc<dyn Dns> = Arc::clone(&zone) as _;
     let http: Arc<dyn Transport> =
         Arc::new(Copy { answer: |_, _| (500, String::new()), values: Mutex::default() });
-    let provider = provider("rfc2136", &http, &dns);
-    keeps_the_contract(&*provider, || zone.values.lock().unwrap().clone()).await;
+    let signing = provider("rfc2136", &http, &dns);
+    let forged = signing.present(&record("one"), Timestamp::UNIX_EPOCH).await.unwrap_err();
+    assert!(matches!(forged, Dns01Error::Dns(error) if error.reason.contains("is not signed")));
     assert!(*zone.was_signed.lock().unwrap());
+    zone.values.lock().unwrap().clear();
+
+    let plain = json!({"nameserver": "192.0.2.53"});
+    let surroundings = Surroundings { secrets: &AllSecrets, http: &http, dns: &dns };
+    let provider = rfc2136::Kind.build(&plain, &surroundings).unwrap();
+    keeps_the_contract(&*provider, || zone.values.lock().unwrap().clone()).await;
     let elsewhere = TxtRecord { zone: "other.example".to_owned(), ..record("one") };
     let outside = provider.present(&elsewhere, Timestamp::UNIX_EPOCH).await.unwrap_err();
     assert!(matches!(outside, Dns01Error::Dns(error) if error.reason.contains("not in the zone")));
