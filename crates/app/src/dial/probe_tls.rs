@@ -92,3 +92,52 @@ async fn connect(
 
 /// RFC 8737 section 6.2.
 const ACME_TLS: &[u8] = b"acme-tls/1";
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use rcgen::{CertificateParams, CustomExtension, KeyPair};
+    use rustls::sign::{CertifiedKey, SingleCertAndKey};
+    use rustls::{ServerConfig, SupportedProtocolVersion, version};
+    use rustls_pki_types::PrivateKeyDer;
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_proof_with_its_critical_extension_is_seen_by_both_versions_of_tls() {
+        for version in [&version::TLS12, &version::TLS13] {
+            let (config, shown) = server(version);
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let serving =
+                async { TlsAcceptor::from(config).accept(listener.accept().await.unwrap().0).await };
+            let probe = ProbeTls::new().unwrap();
+            let asking = probe.alpn_proof("a.example", stream, Duration::from_secs(10));
+            let (proof, served) = tokio::join!(asking, serving);
+            served.unwrap();
+            assert_eq!(proof.unwrap(), AlpnProof { protocol: Some(ACME_TLS.to_vec()), certificate: shown });
+        }
+    }
+
+    /// Shows a certificate as RFC 8737 section 3 has it.
+    fn server(version: &'static SupportedProtocolVersion) -> (Arc<ServerConfig>, Vec<u8>) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["a.example".to_owned()]).unwrap();
+        params.custom_extensions = vec![CustomExtension::new_acme_identifier(&[7; 32])];
+        let shown = params.self_signed(&key).unwrap().der().to_vec();
+        let provider = provider();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
+        let key = provider.key_provider.load_private_key(key).unwrap();
+        let resolver = SingleCertAndKey::from(CertifiedKey::new(vec![shown.clone().into()], key));
+        let mut config = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(Arc::new(resolver));
+        config.alpn_protocols = vec![ACME_TLS.to_vec()];
+        (Arc::new(config), shown)
+    }
+}
