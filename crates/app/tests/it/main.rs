@@ -1,5 +1,6 @@
 //! The binary, started as users start it.
 
+mod acme;
 mod chart;
 mod cli;
 mod cluster;

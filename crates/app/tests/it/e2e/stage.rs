@@ -78,8 +78,18 @@ impl Process {
     }
 
     /// Looks at `condition` until it yields something; fails after [`PATIENCE`], or when the program has ended.
-    pub(crate) fn until<T>(&mut self, what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + PATIENCE;
+    pub(crate) fn until<T>(&mut self, what: &str, condition: impl FnMut() -> Option<T>) -> T {
+        self.until_within(PATIENCE, what, condition)
+    }
+
+    /// The same with another limit.
+    pub(crate) fn until_within<T>(
+        &mut self,
+        within: Duration,
+        what: &str,
+        mut condition: impl FnMut() -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + within;
         loop {
             if let Some(found) = condition() {
                 return found;

@@ -1,0 +1,6 @@
+//! Both sides of ACME against programs that are not ours: our CA and their clients, our client and their CAs.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod ca;
+mod clients;
