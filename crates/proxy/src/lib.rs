@@ -27,6 +27,7 @@ mod failure;
 mod forward;
 mod framing;
 mod grpc;
+mod http1;
 mod idle;
 mod listener;
 mod local;
