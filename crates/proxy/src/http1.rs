@@ -2,13 +2,15 @@
 //!
 //! hyper gives a connection in two halves: one takes requests, the other reads and writes. The usual place of the
 //! second is a task of its own, which each request and each response then has to wake. Here whoever waits for
-//! something of the connection polls that half; an idle connection is not polled at all.
+//! something of the connection polls that half.
 
 use std::fmt;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, Waker};
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, SendRequest};
@@ -16,6 +18,7 @@ use hyper::rt::{Read, Write};
 use tokio::task::coop::unconstrained;
 
 use crate::request_body::RequestBody;
+use crate::signal::Signalled;
 
 /// Largest response head of an upstream.
 pub(crate) const MAX_HEAD: u32 = 64 * 1024;
@@ -26,7 +29,7 @@ const BUFFER: usize = 128 * 1024;
 pub(crate) struct Http1 {
     sender: SendRequest<RequestBody>,
     /// What reads and writes, until the connection ends.
-    work: Option<Work>,
+    work: Option<Signalled<Work>>,
 }
 
 type Work = Pin<Box<dyn Future<Output = Result<(), hyper::Error>>>>;
@@ -40,7 +43,8 @@ impl Http1 {
         let mut builder = Builder::new();
         builder.max_header_size(MAX_HEAD as usize).max_buf_size(BUFFER);
         let (sender, connection) = builder.handshake(io).await?;
-        Ok(Self { sender, work: Some(Box::pin(connection.with_upgrades())) })
+        let work: Work = Box::pin(connection.with_upgrades());
+        Ok(Self { sender, work: Some(Signalled::new(work)) })
     }
 
     /// Sends `request` and waits for the head of the response.
@@ -49,8 +53,12 @@ impl Http1 {
         request: Request<RequestBody>,
     ) -> Result<Response<Incoming>, TrySendError<Request<RequestBody>>> {
         let Self { sender, work } = self;
-        // Only our own work answers, so there is nothing to be woken for but what the work waits for.
-        let mut sent = pin!(unconstrained(sender.try_send_request(request)));
+        let sent = match work {
+            Some(work) => work.prompt(|| sender.try_send_request(request)),
+            None => sender.try_send_request(request),
+        };
+        // Only the work answers, so there is nothing to be woken for but what the work waits for.
+        let mut sent = pin!(unconstrained(sent));
         std::future::poll_fn(|cx| {
             poll_work(work, cx);
             sent.as_mut().poll(&mut Context::from_waker(Waker::noop()))
@@ -58,38 +66,41 @@ impl Http1 {
         .await
     }
 
-    /// Reads and writes what can be.
-    pub(crate) fn poll_work(&mut self, cx: &mut Context<'_>) {
+    /// The next part of the response's body, `incoming`, which comes by this connection.
+    pub(crate) fn poll_body(
+        &mut self,
+        incoming: &mut Incoming,
+        cx: &Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         poll_work(&mut self.work, cx);
+        Pin::new(incoming).poll_frame(&mut Context::from_waker(Waker::noop()))
     }
 
     /// Whether it would take a request at once: it is open and the last exchange is over.
     pub(crate) fn is_ready(&mut self) -> bool {
-        self.poll_work(&mut Context::from_waker(Waker::noop()));
+        poll_work(&mut self.work, &Context::from_waker(Waker::noop()));
         self.work.is_some() && self.sender.is_ready()
     }
 
     /// Ready when it takes requests, or never will again.
     pub(crate) fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), hyper::Error>> {
-        self.poll_work(cx);
+        poll_work(&mut self.work, cx);
         self.sender.poll_ready(cx)
     }
 
     /// Works on without an exchange, until the connection ends or is given to another protocol.
     pub(crate) fn detach(self) {
-        if let Some(work) = self.work {
-            tokio::task::spawn_local(async move {
-                // Whoever waits for the other protocol hears of the error.
-                let _: Result<(), hyper::Error> = work.await;
-            });
-        }
+        let mut work = self.work;
+        tokio::task::spawn_local(std::future::poll_fn(move |cx| {
+            poll_work(&mut work, cx);
+            if work.is_none() { Poll::Ready(()) } else { Poll::Pending }
+        }));
     }
 }
 
-fn poll_work(work: &mut Option<Work>, cx: &mut Context<'_>) {
-    let Some(running) = work else { return };
-    // Whoever waits for a response hears of the error; an idle connection that ends is no news.
-    if running.as_mut().poll(cx).is_ready() {
+fn poll_work(work: &mut Option<Signalled<Work>>, cx: &Context<'_>) {
+    // Whoever waits for a response hears of an error; an idle connection that ends is no news.
+    if work.as_mut().is_some_and(|work| work.poll(cx).is_ready()) {
         *work = None;
     }
 }

@@ -40,6 +40,7 @@ mod proxy_protocol;
 mod question;
 mod record;
 mod request_body;
+mod signal;
 mod snapshots;
 mod strict;
 mod tap;

@@ -1,11 +1,14 @@
 //! A connection to an endpoint, for one exchange.
 
+use std::pin::Pin;
 use std::rc::Rc;
-use std::task::Context;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::Either;
 use http::{Request, Response};
+use http_body::{Body, Frame};
 use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use jamul_routing::{Condition, Endpoint, Timeouts};
@@ -143,12 +146,16 @@ impl Lease {
         }
     }
 
-    /// Does the connection's work as far as it can be done now: the response body comes by it.
-    pub(crate) fn poll_work(&mut self, cx: &mut Context<'_>) {
+    /// The next part of the response's body.
+    pub(crate) fn poll_body(
+        &mut self,
+        incoming: &mut Incoming,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         match &mut self.sender {
-            Sender::Http1(connection) => connection.poll_work(cx),
-            // It has a task of its own.
-            Sender::Http2(_) => {}
+            Sender::Http1(connection) => connection.poll_body(incoming, cx),
+            // Its connection has a task of its own.
+            Sender::Http2(_) => Pin::new(incoming).poll_frame(cx),
         }
     }
 }
