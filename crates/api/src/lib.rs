@@ -4,10 +4,12 @@
 //! wrote; whoever interprets a field (`issuance`, `translate`) applies the default that upstream applies at run time.
 
 pub mod acme;
+pub mod admission;
 pub mod certificate;
 pub mod condition;
 pub mod core;
 pub mod crds;
+pub mod injectable;
 pub mod issuer;
 pub mod names;
 pub mod object;

@@ -52,6 +52,15 @@ pub const KEYSTORES: &str = "jamul.dev/keystores";
 /// On a Certificate: serve a certificate of our own until the issuer answers.
 pub const TEMPORARY_CERTIFICATE: &str = "cert-manager.io/issue-temporary-certificate";
 
+/// On an [injectable](crate::injectable): the Certificate whose CA its clients trust, as `namespace/name`.
+pub const INJECT_CA_FROM: &str = "cert-manager.io/inject-ca-from";
+/// The same by a Secret, which has to allow it ([`ALLOW_DIRECT_INJECTION`]).
+pub const INJECT_CA_FROM_SECRET: &str = "cert-manager.io/inject-ca-from-secret";
+/// The same by the CA of the API server: `true`.
+pub const INJECT_API_SERVER_CA: &str = "cert-manager.io/inject-apiserver-ca";
+/// On a Secret: its `ca.crt` may be shown to everybody: `true`.
+pub const ALLOW_DIRECT_INJECTION: &str = "cert-manager.io/allow-direct-injection";
+
 /// Data key of a certificate chain in a `kubernetes.io/tls` Secret.
 pub const TLS_CRT: &str = "tls.crt";
 /// Data key of a private key in a `kubernetes.io/tls` Secret.

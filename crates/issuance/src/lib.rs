@@ -4,6 +4,7 @@
 //! [`order`] do the same for the objects below it. Nothing here waits, reads a clock or touches a store:
 //! `controllers` gathers the inputs and performs the steps.
 
+pub mod admission;
 pub mod backoff;
 pub mod dns01;
 pub mod duration;
@@ -11,6 +12,7 @@ pub mod fallback;
 #[cfg(test)]
 mod fleet;
 mod fnv;
+pub mod injection;
 pub mod issuer;
 pub mod issuers;
 pub mod keys;
@@ -22,6 +24,7 @@ pub mod plan;
 pub mod policy;
 pub mod request;
 pub mod secret;
+pub mod serving;
 pub mod shim;
 mod target;
 mod temporary;

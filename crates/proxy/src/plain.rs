@@ -33,7 +33,7 @@ pub struct Peer(pub SocketAddr);
 
 /// For a handshake, the head and the body of a request, each.
 const WAIT: Duration = Duration::from_secs(30);
-/// Largest request body.
+/// Largest request body, unless a port needs more.
 const MAX_BODY: usize = 1024 * 1024;
 /// Largest request head.
 const MAX_HEAD: usize = 32 * 1024;
@@ -52,11 +52,22 @@ pub async fn serve(
     handler: Handler,
     shutdown: CancellationToken,
 ) {
+    serve_bodies(listener, tls, handler, MAX_BODY, shutdown).await;
+}
+
+/// [`serve`] for requests whose bodies may have up to `max_body` bytes.
+pub async fn serve_bodies(
+    listener: TcpListener,
+    tls: Option<ServerTls>,
+    handler: Handler,
+    max_body: usize,
+    shutdown: CancellationToken,
+) {
     let whole: StreamHandler<Full<Bytes>> = Arc::new(move |request| {
         let answer = handler(request);
         Box::pin(async move { answer.await.map(|body| Full::new(Bytes::from(body))) })
     });
-    serve_streams(listener, tls, whole, shutdown).await;
+    accept(listener, tls, Port { handler: whole, max_body }, shutdown).await;
 }
 
 /// [`serve`] with a handler whose bodies may come bit by bit.
@@ -66,6 +77,25 @@ pub async fn serve_streams<B>(
     handler: StreamHandler<B>,
     shutdown: CancellationToken,
 ) where
+    B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
+{
+    accept(listener, tls, Port { handler, max_body: MAX_BODY }, shutdown).await;
+}
+
+/// What answers on a port, and how much it reads.
+struct Port<B> {
+    handler: StreamHandler<B>,
+    max_body: usize,
+}
+
+impl<B> Clone for Port<B> {
+    fn clone(&self) -> Self {
+        Self { handler: Arc::clone(&self.handler), max_body: self.max_body }
+    }
+}
+
+async fn accept<B>(listener: TcpListener, tls: Option<ServerTls>, port: Port<B>, shutdown: CancellationToken)
+where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     let mut connections = JoinSet::new();
@@ -78,8 +108,8 @@ pub async fn serve_streams<B>(
         };
         match accepted {
             Ok((stream, peer)) => {
-                let handler = Arc::clone(&handler);
-                connections.spawn(connection(stream, Peer(peer), tls.clone(), handler, shutdown.clone()));
+                let (port, shutdown) = (port.clone(), shutdown.clone());
+                connections.spawn(connection(stream, Peer(peer), tls.clone(), port, shutdown));
             }
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "cannot accept a connection");
@@ -97,29 +127,29 @@ async fn connection<B>(
     stream: TcpStream,
     peer: Peer,
     tls: Option<ServerTls>,
-    handler: StreamHandler<B>,
+    port: Port<B>,
     shutdown: CancellationToken,
 ) where
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     // Without it only latency suffers.
     let _: io::Result<()> = stream.set_nodelay(true);
-    let Some(tls) = tls else { return http(TokioIo::new(stream), peer, handler, shutdown).await };
+    let Some(tls) = tls else { return http(TokioIo::new(stream), peer, port, shutdown).await };
     match tokio::time::timeout(WAIT, tls.accept(stream)).await {
-        Ok(Ok(stream)) => http(TokioIo::new(stream), peer, handler, shutdown).await,
+        Ok(Ok(stream)) => http(TokioIo::new(stream), peer, port, shutdown).await,
         Ok(Err(error)) => tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed"),
         Err(_) => tracing::debug!("TLS handshake took too long"),
     }
 }
 
-async fn http<T, B>(io: T, peer: Peer, handler: StreamHandler<B>, shutdown: CancellationToken)
+async fn http<T, B>(io: T, peer: Peer, port: Port<B>, shutdown: CancellationToken)
 where
     T: Read + Write + Unpin + Send + 'static,
     B: Body<Data = Bytes, Error = Infallible> + Send + 'static,
 {
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer);
-        answer(request, Arc::clone(&handler))
+        answer(request, port.clone())
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(WAIT).max_header_size(MAX_HEAD);
@@ -139,9 +169,9 @@ where
 /// What [`serve`] itself refuses, or what a handler answered.
 type Answer<B> = Response<Either<Full<Bytes>, B>>;
 
-async fn answer<B>(request: Request<Incoming>, handler: StreamHandler<B>) -> Result<Answer<B>, Infallible> {
+async fn answer<B>(request: Request<Incoming>, port: Port<B>) -> Result<Answer<B>, Infallible> {
     let (parts, body) = request.into_parts();
-    let body = match tokio::time::timeout(WAIT, Limited::new(body, MAX_BODY).collect()).await {
+    let body = match tokio::time::timeout(WAIT, Limited::new(body, port.max_body).collect()).await {
         Ok(Ok(body)) => body.to_bytes().to_vec(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             return Ok(refusal(StatusCode::PAYLOAD_TOO_LARGE));
@@ -149,7 +179,7 @@ async fn answer<B>(request: Request<Incoming>, handler: StreamHandler<B>) -> Res
         Ok(Err(_)) => return Ok(refusal(StatusCode::BAD_REQUEST)),
         Err(_) => return Ok(refusal(StatusCode::REQUEST_TIMEOUT)),
     };
-    Ok(handler(Request::from_parts(parts, body)).await.map(Either::Right))
+    Ok((port.handler)(Request::from_parts(parts, body)).await.map(Either::Right))
 }
 
 fn refusal<B>(status: StatusCode) -> Answer<B> {

@@ -37,6 +37,14 @@ fn host(bencher: Bencher<'_, '_>, size: usize) {
     });
 }
 
+/// An Ingress is tried before it is written (the admission webhook). The aim: below 20 ms at any size.
+#[divan::bench(args = SIZES)]
+fn admission(bencher: Bencher<'_, '_>, size: usize) {
+    let translator = translator(size);
+    let candidate = object::<Ingress>(ingress(size + 1, "new", 0));
+    bencher.bench_local(|| black_box(translator.admit(&candidate)));
+}
+
 /// Applies and publishes what `change` yields, while somebody still holds the Snapshot of before, as workers do.
 fn measure(bencher: Bencher<'_, '_>, size: usize, change: impl Fn(usize) -> ObjectChange) {
     let translator = RefCell::new(translator(size));

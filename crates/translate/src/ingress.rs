@@ -43,8 +43,12 @@ pub(crate) struct CompiledIngress {
     pub(crate) tls: Vec<TlsEntry>,
     /// What its annotations say.
     pub(crate) draft: Draft,
+    /// Whether it is ours; one that is not claims nothing.
+    pub(crate) is_ours: bool,
     /// A security annotation could not be understood: nothing of this Ingress is served.
     pub(crate) is_closed: bool,
+    /// Values of annotations that are errors by themselves, whatever else is there.
+    pub(crate) wrong_values: Vec<Invalid>,
     /// What else it was translated with.
     pub(crate) references: BTreeSet<Reference>,
     pub(crate) diagnostics: Vec<Diagnostic>,
@@ -97,7 +101,9 @@ pub(crate) fn compile(ingress: &Ingress, objects: &Objects, settings: &Settings)
         has_rules: false,
         tls: Vec::new(),
         draft: Draft::default(),
+        is_ours: false,
         is_closed: false,
+        wrong_values: Vec::new(),
         references: BTreeSet::new(),
         diagnostics: Vec::new(),
     };
@@ -105,8 +111,8 @@ pub(crate) fn compile(ingress: &Ingress, objects: &Objects, settings: &Settings)
         .and_then(|()| class::check(ingress, |class| recorder.controller_of(class), settings));
     match ours {
         Ok(()) => {
-            compiled.is_closed =
-                compile_annotations(ingress, &mut compiled.draft, &recorder, settings, &mut reports);
+            compiled.is_ours = true;
+            compile_annotations(ingress, &mut compiled, &recorder, settings, &mut reports);
             if let Some(spec) = &ingress.spec {
                 compile_spec(spec, &namespace, settings, &mut compiled, &mut reports);
             }
@@ -146,20 +152,24 @@ impl Reports {
     }
 }
 
-/// Edits the draft; yields whether the Ingress must stay closed.
+/// Edits the draft, and closes the Ingress where it must not be served.
 fn compile_annotations(
     ingress: &Ingress,
-    draft: &mut Draft,
+    compiled: &mut CompiledIngress,
     recorder: &Recorder<'_>,
     settings: &Settings,
     reports: &mut Reports,
-) -> bool {
+) {
     let prefix = &settings.annotations_prefix;
     let mut values = Values::new(prefix, ingress.metadata.annotations.iter().flatten());
-    let mut is_closed = false;
-    for (invalid, consequence) in jamul_routing::annotations::compile(&mut values, draft, recorder) {
-        is_closed |= consequence == OnInvalid::Close;
+    for (invalid, consequence) in
+        jamul_routing::annotations::compile(&mut values, &mut compiled.draft, recorder)
+    {
+        compiled.is_closed |= consequence == OnInvalid::Close;
         report_invalid(&invalid, consequence, prefix, reports);
+        if consequence != OnInvalid::UseDefault && !recorder.lacks(&invalid.value) {
+            compiled.wrong_values.push(invalid);
+        }
     }
     for key in values.unknown() {
         let advice = match jamul_routing::annotations::did_you_mean(key) {
@@ -169,7 +179,6 @@ fn compile_annotations(
         let message = format!("annotation {key:?} is not known; {advice}");
         reports.add(Severity::Warning, format!("{prefix}/{key}"), "UnknownAnnotation", message);
     }
-    is_closed
 }
 
 fn report_invalid(invalid: &Invalid, consequence: OnInvalid, prefix: &str, reports: &mut Reports) {

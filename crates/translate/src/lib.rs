@@ -11,8 +11,11 @@
 //! Challenges                                   -> HTTP-01 answers  challenge.rs
 //! ```
 //!
+//! [`Translator::admit`] tries an Ingress before it is written, by the same functions (admission.rs).
+//!
 //! What a user got wrong never fails a translation: it becomes a [`jamul_routing::Diagnostic`].
 
+mod admission;
 mod backend;
 mod canary;
 mod challenge;
@@ -32,6 +35,7 @@ mod tls;
 mod translator;
 mod upstreams;
 
+pub use admission::Admission;
 pub use change::{Change, ObjectChange};
 pub use class::is_ours;
 pub use findings::Finding;

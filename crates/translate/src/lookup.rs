@@ -65,6 +65,15 @@ impl<'a> Recorder<'a> {
         self.objects.namespaces.get(&key).map(AsRef::as_ref)
     }
 
+    /// Whether `name` was looked for and is not there: what names it may be right a moment later.
+    pub(crate) fn lacks(&self, name: &str) -> bool {
+        let Some(key) = self.key(name) else { return false };
+        let references = self.references.borrow();
+        let is_lacked = |reference: Reference, is_there: bool| !is_there && references.contains(&reference);
+        is_lacked(Reference::Secret(key.clone()), self.objects.secrets.get(&key).is_some())
+            || is_lacked(Reference::ConfigMap(key.clone()), self.objects.config_maps.get(&key).is_some())
+    }
+
     /// What was read.
     pub(crate) fn into_references(self) -> BTreeSet<Reference> {
         self.references.into_inner()

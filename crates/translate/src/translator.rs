@@ -239,6 +239,29 @@ impl Translator {
         std::mem::take(&mut self.missing)
     }
 
+    /// What was told.
+    pub(crate) fn objects(&self) -> &Objects {
+        &self.objects
+    }
+
+    /// What the command line says.
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Value of a key of the controller's ConfigMap.
+    pub(crate) fn setting(&self, name: &str) -> Option<String> {
+        let config = self.objects.config_maps.get(self.settings.config.as_ref()?)?;
+        config.data.as_ref()?.get(name).cloned()
+    }
+
+    /// Who claims something on a host beside `candidate`, the oldest first.
+    pub(crate) fn rivals(&self, pattern: &HostPattern, candidate: &CompiledIngress) -> Vec<&CompiledIngress> {
+        let mut claimants = claimants(&self.claimants, &self.ingresses, pattern);
+        claimants.retain(|claimant| claimant.age.key != candidate.age.key);
+        claimants
+    }
+
     fn touch_service(&mut self, service: &ObjectKey) {
         self.dirty.upstreams.extend(self.upstreams.of_service(service).cloned());
     }
