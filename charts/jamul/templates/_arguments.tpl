@@ -35,8 +35,15 @@
 {{- if and $controller.reportNodeInternalIp $controller.hostNetwork }}
 - --report-node-internal-ip-address=true
 {{- end }}
-{{- if $controller.admissionWebhooks.enabled }}
+{{- if include "jamul.hasWebhooks" . }}
+{{- $namespace := include "jamul.namespace" . }}
+{{- $webhook := include "jamul.webhook" . }}
 - --validating-webhook=:{{ $controller.admissionWebhooks.port }}
+- --dynamic-serving-ca-secret-name={{ $webhook }}-ca
+- --dynamic-serving-dns-names={{ include "jamul.controller" . }}-admission.{{ $namespace }}.svc,{{ $webhook }},{{ $webhook }}.{{ $namespace }},{{ $webhook }}.{{ $namespace }}.svc
+{{- end }}
+{{- if not $certManager.cainjector.enabled }}
+- --enable-cainjector=false
 {{- end }}
 {{- with $controller.healthCheckHost }}
 - --healthz-host={{ . }}

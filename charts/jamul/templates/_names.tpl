@@ -87,6 +87,28 @@ app.kubernetes.io/component: controller
 {{- if kindIs "bool" $old }}{{ ternary "true" "" $old }}{{ else if .Values.certManager.crds.enabled }}true{{ end -}}
 {{- end -}}
 
+{{/* What cert-manager's objects are named after; `certManager.fullnameOverride: cert-manager` gives them its names. */}}
+{{- define "jamul.webhook" -}}
+{{- printf "%s-webhook" (default (include "jamul.fullname" .) .Values.certManager.fullnameOverride) | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/* Webhooks are of the whole cluster: a release that watches one namespace has none. */}}
+{{- define "jamul.isScoped" -}}
+{{- if or .Values.rbac.scope .Values.controller.scope.enabled }}true{{ end -}}
+{{- end -}}
+
+{{- define "jamul.admitsIngresses" -}}
+{{- if and .Values.controller.admissionWebhooks.enabled (not (include "jamul.isScoped" .)) }}true{{ end -}}
+{{- end -}}
+
+{{- define "jamul.admitsCertificates" -}}
+{{- if and .Values.certManager.webhook.enabled (not (include "jamul.isScoped" .)) }}true{{ end -}}
+{{- end -}}
+
+{{- define "jamul.hasWebhooks" -}}
+{{- if or (include "jamul.admitsIngresses" .) (include "jamul.admitsCertificates" .) }}true{{ end -}}
+{{- end -}}
+
 {{/* Name of the port of a TCP or UDP service. Takes `root`, `port` and `protocol`. */}}
 {{- define "jamul.portName" -}}
 {{- with .root.Values.portNamePrefix }}{{ . }}-{{ end }}{{ .port }}-{{ .protocol }}

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use jamul_api::ObjectKey;
-use jamul_controllers::{Context, StatusSource};
+use jamul_controllers::{Context, Injection, InjectionTargets, Served, StatusSource};
+use jamul_pki::Certificate;
 use jamul_store::{
-    Clock, Cluster, ClusterSettings, Holder, Lease, LeaseSettings, Severity, SourceDiagnostic,
+    Clock, Cluster, ClusterSettings, Holder, Lease, LeaseSettings, Namespaces, Severity, SourceDiagnostic,
 };
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::ClusterArgs;
+use crate::webhook::WebhookOptions;
 
 /// The Lease of cert-manager's controller.
 const ISSUING_LEASE: &str = "cert-manager-controller";
@@ -25,6 +27,7 @@ const OBSERVED: &str = "CertificatesObserved";
 #[derive(Clone, Debug)]
 pub(crate) struct ClusterOptions {
     args: ClusterArgs,
+    namespaces: Namespaces,
     /// From the environment of a pod.
     pod_name: Option<String>,
     pod_namespace: Option<String>,
@@ -37,6 +40,10 @@ pub(crate) struct Member {
     pub(crate) cluster: Cluster,
     /// Where the Secrets of ClusterIssuers are.
     pub(crate) cluster_resource_namespace: String,
+    /// If webhooks are to be answered.
+    pub(crate) webhooks: Option<WebhookOptions>,
+    /// Whose CA bundles are kept.
+    pub(crate) injection: Injection,
     args: ClusterArgs,
     pod: ObjectKey,
     status: Option<StatusSource>,
@@ -44,9 +51,9 @@ pub(crate) struct Member {
 
 impl ClusterOptions {
     /// From the command line and what a pod finds in its environment (`POD_NAME`, `POD_NAMESPACE`).
-    pub(crate) fn new(args: ClusterArgs) -> Self {
+    pub(crate) fn new(args: ClusterArgs, namespaces: Namespaces) -> Self {
         let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
-        Self { args, pod_name: variable("POD_NAME"), pod_namespace: variable("POD_NAMESPACE") }
+        Self { args, namespaces, pod_name: variable("POD_NAME"), pod_namespace: variable("POD_NAMESPACE") }
     }
 
     /// Finds the way; nothing is asked of the API server yet.
@@ -54,14 +61,21 @@ impl ClusterOptions {
     /// # Errors
     /// There is no usable kubeconfig and no service account, or a flag's value is none.
     pub(crate) async fn join(self) -> anyhow::Result<Member> {
-        let Self { args, pod_name, pod_namespace } = self;
+        let Self { args, namespaces, pod_name, pod_namespace } = self;
         let config = config(args.kubeconfig.as_ref(), args.apiserver_host.as_deref()).await?;
         let namespace = pod_namespace.unwrap_or_else(|| config.default_namespace.clone());
         let name = pod_name.unwrap_or_else(identity);
         tracing::info!(server = %config.cluster_url, %namespace, %name, "on a cluster");
+        let served = served(&args, &namespace);
+        let injection = Injection {
+            targets: if args.enable_cainjector { InjectionTargets::All } else { InjectionTargets::Own },
+            own: served.ca.clone(),
+            api_server: config.root_cert.as_deref().map(pem),
+        };
         let cluster = Cluster::new(ClusterSettings {
             client: kube::Client::try_from(config).context("the way to the API server is unusable")?,
             namespace: args.watch_namespace.clone().filter(|namespace| !namespace.is_empty()),
+            namespaces,
             instance: name.clone(),
             clock: Clock::new(Timestamp::now),
         });
@@ -78,9 +92,41 @@ impl ClusterOptions {
         };
         let cluster_resource_namespace =
             args.cluster_resource_namespace.clone().unwrap_or_else(|| namespace.clone());
+        let webhooks =
+            args.validating_webhook.map(|listen| WebhookOptions { listen, files: files(&args), served });
         let pod = ObjectKey::new(namespace, name);
-        Ok(Member { cluster, cluster_resource_namespace, args, pod, status })
+        Ok(Member { cluster, cluster_resource_namespace, webhooks, injection, args, pod, status })
     }
+}
+
+/// How the webhooks are called, and where their CA is.
+fn served(args: &ClusterArgs, namespace: &str) -> Served {
+    let of_secret = args.dynamic_serving_ca_secret_namespace.as_deref().unwrap_or(namespace);
+    let ca = ObjectKey::new(of_secret, args.dynamic_serving_ca_secret_name.clone());
+    let mut names = args.dynamic_serving_dns_names.clone();
+    if names.is_empty() {
+        names = ["", ".svc"].map(|end| format!("cert-manager-webhook.{namespace}{end}")).to_vec();
+        names.push("cert-manager-webhook".to_owned());
+    }
+    Served { ca, names }
+}
+
+/// Those of the flags, if they are there: ingress-nginx's chart names files that its own Jobs made.
+fn files(args: &ClusterArgs) -> Option<(PathBuf, PathBuf)> {
+    let certificate = args.validating_webhook_certificate.clone()?;
+    let key = args.validating_webhook_key.clone()?;
+    if certificate.is_file() && key.is_file() {
+        return Some((certificate, key));
+    }
+    tracing::info!(certificate = %certificate.display(), "is not there: the webhooks get a certificate of our own");
+    None
+}
+
+/// Certificates in DER as one text.
+fn pem(chain: &[Vec<u8>]) -> Vec<u8> {
+    let read = chain.iter().filter_map(|der| Certificate::from_der(der).ok());
+    let chain: Vec<Certificate> = read.collect();
+    Certificate::chain_to_pem(&chain).unwrap_or_default().into_bytes()
 }
 
 async fn config(kubeconfig: Option<&PathBuf>, server: Option<&str>) -> anyhow::Result<kube::Config> {
@@ -153,7 +199,13 @@ impl Member {
                 () = shutdown.cancelled() => {}
             }
         };
-        tokio::join!(self.issue(duty, shutdown), self.publish(context, shutdown), findings);
+        let bundles = async {
+            tokio::select! {
+                () = jamul_controllers::keep_bundles(context) => {}
+                () = shutdown.cancelled() => {}
+            }
+        };
+        tokio::join!(self.issue(duty, shutdown), self.publish(context, shutdown), findings, bundles);
     }
 
     /// Has `duty` follow cert-manager's Lease.

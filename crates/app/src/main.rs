@@ -26,6 +26,7 @@ mod state_folder;
 mod tap;
 mod top;
 mod transport;
+mod webhook;
 
 use std::process::ExitCode;
 

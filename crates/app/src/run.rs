@@ -9,15 +9,15 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use jamul_api::core::Secret;
 use jamul_api::{ObjectKey, names};
-use jamul_controllers::{Context, Live, Settings};
+use jamul_controllers::{Context, Injection, Live, Settings};
 use jamul_issuance::SecretOwner;
 use jamul_issuance::dns01::Witnesses;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_pki::{Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, San, Serial, Subject, Usage};
 use jamul_proxy::{LogFormat, Proxy, ProxySettings};
-use jamul_routing::{CertEntry, Diagnostic};
-use jamul_store::{Clock, Folder, FolderSettings, Store};
+use jamul_routing::{CertEntry, Diagnostic, Severity};
+use jamul_store::{Clock, Folder, FolderSettings, Namespaces, Store};
 use jamul_translate::Watched;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
@@ -31,6 +31,7 @@ use crate::control::Control;
 use crate::name_servers::NameServers;
 use crate::state_folder;
 use crate::transport::HyperTransports;
+use crate::webhook::Webhooks;
 
 /// How long exchanges in flight may take at shutdown (`worker-shutdown-timeout`).
 const GRACE: Duration = Duration::from_secs(240);
@@ -120,7 +121,13 @@ impl Options {
         let state = || args.state.clone().map_or_else(state_folder::default, Ok);
         let place = match args.manifests.clone() {
             Some(manifests) => Place::Folder { manifests, state: state()? },
-            None => Place::Cluster(Box::new(ClusterOptions::new(args.cluster.clone()))),
+            None => Place::Cluster(Box::new(ClusterOptions::new(
+                args.cluster.clone(),
+                match args.watch_namespace_selector {
+                    Some(_) => Namespaces::Read,
+                    None => Namespaces::Unread,
+                },
+            ))),
         };
         let addresses = if args.bind_address.is_empty() { any_address() } else { args.bind_address.clone() };
         let on =
@@ -194,9 +201,24 @@ impl Options {
                 .cluster_resource_namespace
                 .clone()
                 .unwrap_or("default".to_owned()),
-            flags: args.without_effect.iter().map(|flag| flag.diagnostic()).collect(),
+            flags: flags(args),
         })
     }
+}
+
+/// What users should know of the flags that they gave.
+fn flags(args: &RunArgs) -> Vec<Diagnostic> {
+    let mut found: Vec<_> = args.without_effect.iter().map(|flag| flag.diagnostic()).collect();
+    if args.manifests.is_some() && args.cluster.validating_webhook.is_some() {
+        found.push(Diagnostic {
+            severity: Severity::Info,
+            object: "Flag --validating-webhook".to_owned(),
+            field: String::new(),
+            reason: "FlagWithoutEffect",
+            message: "a folder has no admission; use `jamul check`".to_owned(),
+        });
+    }
+    found
 }
 
 /// Every address of this machine; sockets of one family do not take the other.
@@ -231,6 +253,7 @@ pub(crate) struct Server {
     /// The CA inside.
     pub(crate) authority: Option<Authority>,
     world: World,
+    webhooks: Option<Webhooks>,
     proxy: Proxy,
     context: Arc<Context>,
     healthz: Vec<SocketAddr>,
@@ -251,6 +274,8 @@ impl Server {
     /// Opens the state, reads the manifests and binds the ports.
     pub(crate) async fn open(options: Options) -> anyhow::Result<Self> {
         let mut translate = options.translate;
+        let mut webhooks = None;
+        let mut injection = Injection::default();
         let (store, world, cluster_resource_namespace) = match options.place {
             Place::Folder { manifests, state } => {
                 let folder = Folder::open(FolderSettings {
@@ -270,6 +295,8 @@ impl Server {
             Place::Cluster(cluster) => {
                 let member = cluster.join().await?;
                 let namespace = member.cluster_resource_namespace.clone();
+                webhooks = member.webhooks.clone().map(Webhooks::open).transpose()?;
+                injection = member.injection.clone();
                 (Store::Cluster(member.cluster.clone()), World::Cluster(Box::new(member)), namespace)
             }
         };
@@ -303,6 +330,7 @@ impl Server {
             backoff: options.backoff,
             secret_owner: SecretOwner::default(),
             cluster_resource_namespace,
+            injection,
         };
         let transports = Arc::new(HyperTransports::new(trusted, options.name_servers)?);
         let context =
@@ -312,6 +340,7 @@ impl Server {
             live,
             authority,
             world,
+            webhooks,
             proxy,
             context,
             healthz: options.healthz,
@@ -393,6 +422,15 @@ impl Server {
                 None => Ok(()),
             }
         };
+        let webhooks = async {
+            match self.webhooks {
+                // They answer for as long as traffic is taken: who writes may reach us by a Service.
+                Some(webhooks) => {
+                    named("the webhooks ended", webhooks.serve(&self.context, shutdown.clone()).await)
+                }
+                None => Ok(()),
+            }
+        };
         let health = async {
             named("the admin port ended", admin::serve(&self.healthz, admin, stopped.clone()).await)
         };
@@ -413,7 +451,7 @@ impl Server {
             phase.send_replace(Phase::Stopped);
             Ok(())
         };
-        tokio::try_join!(proxy, controllers, world, authority, health, phases).map(|_| ())
+        tokio::try_join!(proxy, controllers, world, webhooks, authority, health, phases).map(|_| ())
     }
 }
 

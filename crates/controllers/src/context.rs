@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use jamul_acme::Transport;
+use jamul_api::core::Ingress;
 use jamul_api::issuer::IssuerRef;
 use jamul_api::{Object, ObjectKey};
 use jamul_issuance::dns01::Dns;
@@ -13,7 +14,7 @@ use jamul_issuance::shim::ShimSettings;
 use jamul_issuance::{Note, SecretOwner};
 use jamul_routing::{Diagnostic, Snapshot};
 use jamul_store::{Announcement, EventType, Store};
-use jamul_translate::Finding;
+use jamul_translate::{Admission, Finding, Translator};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
@@ -60,6 +61,29 @@ pub struct Settings {
     pub secret_owner: SecretOwner,
     /// Where ClusterIssuers look for Secrets.
     pub cluster_resource_namespace: String,
+    /// Whose CA bundles are kept.
+    pub injection: Injection,
+}
+
+/// Whose CA bundles are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Injection {
+    /// Of whom.
+    pub targets: InjectionTargets,
+    /// The CA of our own webhooks.
+    pub own: ObjectKey,
+    /// The CA of the API server, PEM.
+    pub api_server: Option<Vec<u8>>,
+}
+
+/// Of whom CA bundles are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum InjectionTargets {
+    /// Of everything that asks for it, as by cert-manager's cainjector.
+    #[default]
+    All,
+    /// Of what names the CA of our own webhooks.
+    Own,
 }
 
 /// What is being served, and what is wrong with the objects.
@@ -88,6 +112,12 @@ impl Live {
     pub fn publish(&self, snapshot: Arc<Snapshot>) {
         self.snapshot.store(snapshot);
         self.published.send_modify(|count| *count += 1);
+    }
+
+    /// Waits for the first Snapshot.
+    pub async fn is_published(&self) {
+        // What it yields is a lock on the count, and the sender is in `self`.
+        drop(self.published.subscribe().wait_for(|count| *count > 0).await);
     }
 
     /// Takes what became of findings, in order.
@@ -122,6 +152,8 @@ pub struct Context {
     pub live: Arc<Live>,
     /// Wall time.
     pub clock: Clock,
+    /// Of what is served; whoever is asked about an Ingress that is not there yet asks it too.
+    pub(crate) translator: Mutex<Translator>,
     /// Makes private keys.
     pub(crate) key_maker: KeyMaker,
     /// Names whose records are being changed.
@@ -142,12 +174,14 @@ impl Context {
         live: Arc<Live>,
         clock: Clock,
     ) -> Self {
+        let translator = Mutex::new(Translator::new(settings.translate.clone()));
         Self {
             store,
             transports,
             settings,
             live,
             clock,
+            translator,
             clients: Mutex::default(),
             key_maker: KeyMaker::default(),
             names: NameLocks::default(),
@@ -157,6 +191,17 @@ impl Context {
 
     pub(crate) fn now(&self) -> Timestamp {
         (self.clock)()
+    }
+
+    /// What is to be said about an Ingress before it is written.
+    #[must_use]
+    pub fn admit(&self, ingress: &Ingress) -> Admission {
+        self.translator().admit(ingress)
+    }
+
+    /// Not to be held while waiting.
+    pub(crate) fn translator(&self) -> std::sync::MutexGuard<'_, Translator> {
+        self.translator.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn announce<K: Object>(&self, object: &K, note: &Note) {

@@ -5,6 +5,7 @@
 mod account_error;
 mod account_key;
 mod accounts;
+mod admission;
 mod certificates;
 mod challenges;
 mod context;
@@ -13,6 +14,7 @@ mod findings;
 mod index;
 mod ingress_shim;
 mod ingress_status;
+mod injection;
 mod issuers;
 mod key_maker;
 mod name_locks;
@@ -23,15 +25,19 @@ mod requests;
 mod routes;
 mod runner;
 mod schedule;
+mod serving;
 
 use std::sync::Arc;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-pub use context::{Clock, Context, Live, Settings, Transports, Trust};
+pub use admission::answer;
+pub use context::{Clock, Context, Injection, InjectionTargets, Live, Settings, Transports, Trust};
 pub use findings::announce_findings;
 pub use ingress_status::{StatusSource, clear_status, publish_status};
+pub use injection::keep_bundles;
+pub use serving::{Served, ServedCertificate, keep_served};
 
 /// Translates and publishes until `shutdown`, and while `duty` says so also does what only one of several replicas may
 /// do: everything that writes.

@@ -9,7 +9,7 @@ use jamul_api::core::{
 };
 use jamul_api::{Challenge, Object};
 use jamul_store::{Change, Watch};
-use jamul_translate::{Missing, ObjectChange, Translator, Watched};
+use jamul_translate::{Missing, ObjectChange, Watched};
 
 use crate::context::Context;
 use crate::runner::chain;
@@ -20,10 +20,9 @@ const READ_WITHIN: Duration = Duration::from_secs(1);
 /// Publishes Snapshots until the store ends. The first one is complete: it waits for the whole set of every kind.
 pub(crate) async fn run(context: &Context) {
     let mut watches = Watches::new(context);
-    let mut translator = Translator::new(context.settings.translate.clone());
     if let Some(namespaces) = &mut watches.namespaces {
         let Some(change) = namespaces.next().await else { return };
-        translator.apply(ObjectChange::Namespace(translated(change)));
+        context.translator().apply(ObjectChange::Namespace(translated(change)));
     }
     for change in [
         watches.ingresses.next().await.map(|change| ObjectChange::Ingress(translated(change))),
@@ -36,38 +35,41 @@ pub(crate) async fn run(context: &Context) {
         watches.challenges.next().await.map(|change| ObjectChange::Challenge(translated(change))),
     ] {
         let Some(change) = change else { return };
-        translator.apply(change);
+        context.translator().apply(change);
     }
     if let Some(config) = &context.settings.translate.config {
         watches.get(context, &Missing::ConfigMap(config.clone())).await;
-        watches.take_in(&mut translator);
+        watches.take_in(context);
     }
-    publish(context, &mut watches, &mut translator).await;
+    publish(context, &mut watches).await;
     while let Some(change) = watches.next().await {
-        translator.apply(change);
+        context.translator().apply(change);
         // Changes that arrived together are published together; nothing is waited for.
-        watches.take_in(&mut translator);
-        publish(context, &mut watches, &mut translator).await;
+        watches.take_in(context);
+        publish(context, &mut watches).await;
     }
 }
 
 /// Publishes what is due. What a route refers to and nobody has read yet is read first, so that no route is served
 /// without it.
-async fn publish(context: &Context, watches: &mut Watches, translator: &mut Translator) {
-    let mut snapshot = translator.publish();
-    let missing = translator.take_missing();
+async fn publish(context: &Context, watches: &mut Watches) {
+    let (mut snapshot, missing) = {
+        let mut translator = context.translator();
+        (translator.publish(), translator.take_missing())
+    };
     if !missing.is_empty() {
         let read = join_all(missing.iter().map(|missing| watches.get(context, missing)));
         // Who is late comes as a change.
         let _late = tokio::time::timeout(READ_WITHIN, read).await;
-        watches.take_in(translator);
-        snapshot = translator.publish().or(snapshot);
+        watches.take_in(context);
+        snapshot = context.translator().publish().or(snapshot);
     }
-    context.live.take(translator.take_findings());
+    context.live.take(context.translator().take_findings());
     if let Some(snapshot) = snapshot {
         context.live.publish(snapshot);
     } else if *context.live.published.borrow() == 0 {
-        context.live.publish(translator.snapshot());
+        let unchanged = context.translator().snapshot();
+        context.live.publish(unchanged);
     }
 }
 
@@ -117,9 +119,9 @@ impl Watches {
     }
 
     /// Hands on what has come already.
-    fn take_in(&mut self, translator: &mut Translator) {
+    fn take_in(&mut self, context: &Context) {
         while let Some(Some(change)) = self.next().now_or_never() {
-            translator.apply(change);
+            context.translator().apply(change);
         }
     }
 

@@ -8,6 +8,7 @@ mod feed;
 mod lease;
 mod recorder;
 mod replica;
+mod rights;
 mod siblings;
 
 use std::fmt;
@@ -18,7 +19,10 @@ use futures_util::StreamExt as _;
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use jamul_api::core::{
-    ConfigMap, EndpointSlice, Ingress, IngressClass, Resource as _, Secret, Service, Time,
+    ConfigMap, EndpointSlice, Ingress, IngressClass, Namespace, Resource as _, Secret, Service, Time,
+};
+use jamul_api::injectable::{
+    ApiService, CustomResourceDefinition, MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
 };
 use jamul_api::{
     Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, Object, ObjectKey, Order, names,
@@ -37,10 +41,11 @@ use crate::tables::World;
 
 use api::{Api, Deletion, Scope};
 use by_name::{ByName, Follower};
-use feed::Feed;
+use feed::{Feed, Need};
 pub use lease::{Holder, Lease, LeaseSettings};
 use recorder::Recorder;
 use replica::Replica;
+pub use rights::{Right, ServedKind};
 
 /// Which cluster, and what of it.
 #[derive(Clone)]
@@ -49,10 +54,22 @@ pub struct ClusterSettings {
     pub client: kube::Client,
     /// Only this namespace (`--watch-namespace`); objects without a namespace are read if that is allowed.
     pub namespace: Option<String>,
+    /// Whether Namespaces are read too, for their labels.
+    pub namespaces: Namespaces,
     /// Who reports events: the pod's name, or the host's.
     pub instance: String,
     /// What time it is.
     pub clock: Clock,
+}
+
+/// Whether Namespaces are read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Namespaces {
+    /// Nobody asks for their labels.
+    #[default]
+    Unread,
+    /// They are watched.
+    Read,
 }
 
 /// A cluster as a store. Clones are handles to the same copy.
@@ -64,6 +81,7 @@ pub struct Cluster {
 struct Shared {
     api: Api,
     namespace: Option<String>,
+    namespaces: Namespaces,
     replica: Arc<Replica>,
     secrets: Arc<ByName>,
     config_maps: Arc<ByName>,
@@ -80,10 +98,11 @@ impl Cluster {
     /// An empty copy; [`Self::run`] fills it and keeps it in step.
     #[must_use]
     pub fn new(settings: ClusterSettings) -> Self {
-        let ClusterSettings { client, namespace, instance, clock } = settings;
+        let ClusterSettings { client, namespace, namespaces, instance, clock } = settings;
         let shared = Shared {
             api: Api::new(client),
             namespace,
+            namespaces,
             replica: Arc::default(),
             secrets: Arc::default(),
             config_maps: Arc::default(),
@@ -154,8 +173,51 @@ impl Cluster {
         }) > 0
     }
 
-    fn parts(&self) -> FuturesUnordered<BoxFuture<'static, ()>> {
+    /// Whether somebody has a right.
+    ///
+    /// # Errors
+    /// When the API server could not be asked.
+    pub async fn has_right(&self, right: &Right<'_>) -> Result<bool, ApiFailure> {
+        rights::has(&self.shared.api, right).await
+    }
+
+    /// How a kind of objects is served; `None` if it is not.
+    ///
+    /// # Errors
+    /// When the API server could not be asked.
+    pub async fn served(&self, group: &str, kind: &str) -> Result<Option<ServedKind>, ApiFailure> {
+        rights::served(&self.shared.api, group, kind).await
+    }
+
+    /// Keeps the objects in step that CA bundles are written into, until it is dropped: not all replicas need them.
+    /// Kinds that may not be read are gone without.
+    pub fn follow_injectables(&self) -> impl Future<Output = ()> + use<> {
         let feeds = [
+            self.injectables::<ValidatingWebhookConfiguration>(),
+            self.injectables::<MutatingWebhookConfiguration>(),
+            self.injectables::<CustomResourceDefinition>(),
+            self.injectables::<ApiService>(),
+        ];
+        async move {
+            futures_util::future::join_all(feeds).await;
+        }
+    }
+
+    fn injectables<K: Object>(&self) -> BoxFuture<'static, ()> {
+        let feed = Feed {
+            api: self.shared.api.clone(),
+            replica: Arc::downgrade(&self.shared.replica),
+            scope: Scope::default(),
+            belongs: |_: &K| true,
+            need: Need::IfAllowed,
+            // Nobody waits for these.
+            missing: watch::Sender::new(0),
+        };
+        Box::pin(feed.run())
+    }
+
+    fn parts(&self) -> FuturesUnordered<BoxFuture<'static, ()>> {
+        let mut feeds = vec![
             self.feed::<Ingress>(None, None, |_| true),
             self.feed::<IngressClass>(None, None, |_| true),
             self.feed::<Service>(None, None, |_| true),
@@ -169,6 +231,9 @@ impl Cluster {
             self.feed::<Order>(None, None, |_| true),
             self.feed::<Challenge>(None, None, |_| true),
         ];
+        if self.shared.namespaces == Namespaces::Read {
+            feeds.push(self.feed::<Namespace>(None, None, |_| true));
+        }
         self.shared.missing.send_replace(feeds.len());
         let others = [
             self.follower::<Secret>(&self.shared.secrets, Some(OTHER_SECRETS)),
@@ -194,6 +259,10 @@ impl Cluster {
             replica: Arc::downgrade(&self.shared.replica),
             scope: Scope { namespace: self.shared.namespace.clone(), fields, labels },
             belongs,
+            need: match (K::NAMESPACED, &self.shared.namespace) {
+                (false, Some(_)) => Need::IfAllowed,
+                (true, _) | (false, None) => Need::Always,
+            },
             missing: self.shared.missing.clone(),
         };
         Box::pin(feed.run())

@@ -23,7 +23,7 @@ mod tables;
 pub use api_failure::ApiFailure;
 pub use change::Change;
 pub use clock::Clock;
-pub use cluster::{Cluster, ClusterSettings, Holder, Lease, LeaseSettings};
+pub use cluster::{Cluster, ClusterSettings, Holder, Lease, LeaseSettings, Namespaces, Right, ServedKind};
 pub use diagnostic::{Severity, SourceDiagnostic};
 pub use error::StoreError;
 pub use event::{Announcement, Event, EventType};

@@ -1,5 +1,6 @@
 //! Arguments of a run on a cluster.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -89,4 +90,40 @@ pub(crate) struct ClusterArgs {
         value_name = "BOOL"
     )]
     pub(crate) update_status_on_shutdown: bool,
+    /// Answer admission webhooks on this address, with TLS; `:8443` is all addresses
+    #[arg(long, env = "JAMUL_VALIDATING_WEBHOOK", value_parser = values::listen, value_name = "ADDR:PORT")]
+    pub(crate) validating_webhook: Option<SocketAddr>,
+    /// Certificate of the webhooks, PEM [default, and where the file is missing: one that is made and renewed]
+    #[arg(long, env = "JAMUL_VALIDATING_WEBHOOK_CERTIFICATE", value_name = "FILE")]
+    pub(crate) validating_webhook_certificate: Option<PathBuf>,
+    /// Key of that certificate, PEM
+    #[arg(long, env = "JAMUL_VALIDATING_WEBHOOK_KEY", value_name = "FILE")]
+    pub(crate) validating_webhook_key: Option<PathBuf>,
+    /// Secret with the CA of the webhooks, made where it is missing
+    #[arg(
+        long,
+        env = "JAMUL_DYNAMIC_SERVING_CA_SECRET_NAME",
+        default_value = "cert-manager-webhook-ca",
+        value_name = "NAME"
+    )]
+    pub(crate) dynamic_serving_ca_secret_name: String,
+    /// Namespace of that Secret [default: that of this pod]
+    #[arg(long, env = "JAMUL_DYNAMIC_SERVING_CA_SECRET_NAMESPACE", value_name = "NAME")]
+    pub(crate) dynamic_serving_ca_secret_namespace: Option<String>,
+    /// Names and addresses under which the webhooks are called [default: those of a Service cert-manager-webhook]
+    #[arg(long, env = "JAMUL_DYNAMIC_SERVING_DNS_NAMES", value_delimiter = ',', value_name = "NAME")]
+    pub(crate) dynamic_serving_dns_names: Vec<String>,
+    /// Write CA bundles into whatever asks for one by cert-manager.io/inject-ca-from and the like
+    #[arg(
+        long,
+        env = "JAMUL_ENABLE_CAINJECTOR",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "true",
+        default_missing_value = "true",
+        value_parser = values::boolean,
+        value_name = "BOOL"
+    )]
+    pub(crate) enable_cainjector: bool,
 }

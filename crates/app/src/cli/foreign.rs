@@ -97,10 +97,11 @@ const fn manager(name: &'static str, form: Form, reason: &'static str) -> Foreig
 
 const LOGGING: &str = "log lines go to stderr; see --log-level and --log-format";
 const NO_NGINX: &str = "there is no nginx process beside this one";
-const NO_API_SERVER: &str = "a folder has no API server";
-const NO_STATUS: &str = "the Ingresses of a folder have no address to publish";
-const NO_WEBHOOK: &str = "a folder has no admission; use `jamul check`";
-const ONE_PROCESS: &str = "one process owns a state folder, which it locks";
+const IN_KUBECONFIG: &str = "the kubeconfig or the service account says how the API server is reached";
+const NO_THROTTLE: &str = "requests to an API server are not throttled here; it has its own priorities";
+const ON_CHANGE: &str = "the status of Ingresses is written when it changes";
+const LEASE: &str =
+    "see --disable-leader-election and --leader-election-lease-duration, of which it is a fixed part";
 const NO_PROFILER: &str = "there is no profiler inside; use perf";
 const NO_SOLVER_POD: &str = "HTTP-01 is answered by the proxy itself, without solver pods";
 const NOT_YET_TCP: &str = "TCP and UDP services are not built yet";
@@ -111,7 +112,7 @@ const NOT_YET_DNS01: &str = "it tunes checks of DNS-01 that are made in another 
 /// Every flag of the two controllers that is not an argument of `jamul run`.
 pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("alsologtostderr", Switch, LOGGING),
-    nginx("certificate-authority", Value, NO_API_SERVER),
+    nginx("certificate-authority", Value, IN_KUBECONFIG),
     nginx("deep-inspect", Switch, "no configuration text is written, so nothing in it can be hidden"),
     nginx("default-server-port", Value, "unknown hosts are answered without a port of their own"),
     nginx("disable-full-test", Switch, "no configuration text is written that could be tested"),
@@ -120,7 +121,7 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("enable-annotation-validation", Switch, "annotations are always validated"),
     nginx("enable-ssl-chain-completion", Switch, "chains are served as they are in their Secrets"),
     nginx("enable-ssl-passthrough", Switch, NOT_YET_PASSTHROUGH),
-    nginx("enable-topology-aware-routing", Switch, "a folder has no zones"),
+    nginx("enable-topology-aware-routing", Switch, "zones of endpoints are not looked at yet"),
     nginx("exclude-socket-metrics", Value, "no metrics are collected over a socket"),
     nginx("internal-logger-address", Value, "no syslog relay is needed"),
     nginx("length-buckets", Value, "buckets of histograms cannot be chosen yet"),
@@ -141,14 +142,18 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("profiler-port", Value, NO_PROFILER),
     nginx("profiler-address", Value, NO_PROFILER),
     nginx("profiling", Switch, NO_PROFILER),
-    nginx("report-node-internal-ip-address", Switch, NO_STATUS),
+    nginx(
+        "report-node-internal-ip-address",
+        Switch,
+        "addresses of nodes are not published; see --publish-status-address",
+    ),
     nginx("report-status-classes", Switch, "metrics always carry the exact status"),
     nginx("size-buckets", Value, "buckets of histograms cannot be chosen yet"),
     nginx("skip_headers", Switch, LOGGING),
     nginx("skip_log_headers", Switch, LOGGING),
     nginx("ssl-passthrough-proxy-port", Value, NOT_YET_PASSTHROUGH),
     nginx("status-port", Value, NO_NGINX),
-    nginx("status-update-interval", Value, NO_STATUS),
+    nginx("status-update-interval", Value, ON_CHANGE),
     nginx("stderrthreshold", Value, LOGGING),
     nginx("stream-port", Value, NO_NGINX),
     nginx("sync-period", Value, "changes are seen as they happen"),
@@ -157,9 +162,6 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("time-buckets", Value, "buckets of histograms cannot be chosen yet"),
     nginx("udp-services-configmap", Value, NOT_YET_TCP),
     nginx("v", Value, LOGGING),
-    nginx("validating-webhook", Value, NO_WEBHOOK),
-    nginx("validating-webhook-certificate", Value, NO_WEBHOOK),
-    nginx("validating-webhook-key", Value, NO_WEBHOOK),
     nginx("vmodule", Value, LOGGING),
     manager("acme-http01-solver-extra-labels", Value, NO_SOLVER_POD),
     manager("acme-http01-solver-image", Value, NO_SOLVER_POD),
@@ -187,13 +189,13 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     manager("gateway-api-extra-protocols", Value, "Gateway API is not built yet"),
     manager("healthz-listen-address", Value, "health is on --healthz-port"),
     manager("issuer-ambient-credentials", Switch, "credentials are named by issuers only"),
-    manager("kube-api-burst", Value, NO_API_SERVER),
-    manager("kube-api-qps", Value, NO_API_SERVER),
-    manager("leader-elect", Switch, ONE_PROCESS),
-    manager("leader-election-renew-deadline", Value, ONE_PROCESS),
-    manager("leader-election-retry-period", Value, ONE_PROCESS),
+    manager("kube-api-burst", Value, NO_THROTTLE),
+    manager("kube-api-qps", Value, NO_THROTTLE),
+    manager("leader-elect", Switch, LEASE),
+    manager("leader-election-renew-deadline", Value, LEASE),
+    manager("leader-election-retry-period", Value, LEASE),
     manager("logging-format", Value, LOGGING),
-    manager("master", Value, NO_API_SERVER),
+    manager("master", Value, "see --apiserver-host"),
     manager("max-concurrent-challenges", Value, "challenges need no pods, so there is nothing to save"),
     manager("metrics-listen-address", Value, "metrics are on --healthz-port"),
     manager("namespace", Value, "use --watch-namespace"),

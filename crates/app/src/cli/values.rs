@@ -1,6 +1,6 @@
 //! Values of flags: text to meaning, or what was expected.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -15,6 +15,18 @@ pub(super) fn address(text: &str) -> Result<IpAddr, String> {
 
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| "expected ADDR:PORT, for instance 127.0.0.1:14000 or [::1]:14000".to_owned())
+}
+
+/// `:8443` is all addresses of this machine.
+pub(super) fn listen(text: &str) -> Result<SocketAddr, String> {
+    let Some(port) = text.strip_prefix(':') else {
+        return text.parse().map_err(|_| "expected :PORT or ADDR:PORT, for instance :8443".to_owned());
+    };
+    let port = self::port(port)?;
+    let has_v6 = std::net::TcpListener::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok();
+    // Of IPv6 it takes both.
+    let all = if has_v6 { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+    Ok(SocketAddr::new(all, port))
 }
 
 pub(super) fn object_key(text: &str) -> Result<String, String> {

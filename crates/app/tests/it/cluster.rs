@@ -4,6 +4,7 @@
 
 mod cert_managers;
 mod lab;
+mod release;
 
 use crate::e2e::stage::PATIENCE;
 

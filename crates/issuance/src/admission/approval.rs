@@ -64,7 +64,7 @@ pub(super) fn of(question: &AdmissionRequest) -> Option<Approval> {
             .is_some_and(|status| condition::find(&status.conditions, type_).is_some())
     };
     let is_set = |type_: &&str| has(&question.object, type_) && !has(&question.old_object, type_);
-    ["Approved", "Denied"].iter().any(|type_| is_set(type_)).then(|| Approval {
+    ["Approved", "Denied"].iter().any(is_set).then(|| Approval {
         author: question.user_info.clone(),
         issuer: request.spec.issuer_ref,
         namespace: question.namespace.clone(),

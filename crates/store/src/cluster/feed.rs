@@ -30,8 +30,19 @@ pub(super) struct Feed<K> {
     pub(super) scope: Scope,
     /// Whether an object is one of the scope.
     pub(super) belongs: fn(&K) -> bool,
+    /// What to do where it may not be read.
+    pub(super) need: Need,
     /// Counts the feeds that have not seen their whole set yet.
     pub(super) missing: watch::Sender<usize>,
+}
+
+/// Whether a run can do without a kind that it may not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It waits until somebody gives it the right.
+    Always,
+    /// It goes on as if there were none.
+    IfAllowed,
 }
 
 /// Why a watch ended.
@@ -90,12 +101,12 @@ impl<K: Object> Feed<K> {
         }
     }
 
-    /// Whether this run has to do without the kind: it is not installed (`jamul crds`), or it has no namespace and only
-    /// one namespace may be seen.
+    /// Whether this run has to do without the kind: it is not installed (`jamul crds`), or it may not be read and need not
+    /// be (it has no namespace and only one namespace is watched, or nobody asked for what is done with it).
     fn is_without(&self, failure: &ApiFailure) -> bool {
         match failure.code() {
             Some(404) => true,
-            Some(403) => !K::NAMESPACED && self.scope.namespace.is_some(),
+            Some(403) => self.need == Need::IfAllowed,
             Some(_) | None => false,
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jamul_api::core::{ByteString, Secret};
 use jamul_api::{CertificateRequest, Object, ObjectKey, crds};
-use jamul_store::{Change, Clock, Cluster, ClusterSettings, Store};
+use jamul_store::{Change, Clock, Cluster, ClusterSettings, Namespaces, Store};
 use jiff::Timestamp;
 use kube::api::{Patch, PatchParams};
 use kube::core::Request;
@@ -54,6 +54,7 @@ impl Lab {
             client: self.client.clone(),
             // The binary's own tests leave objects in others.
             namespace: Some("default".to_owned()),
+            namespaces: Namespaces::Unread,
             instance: "test".to_owned(),
             clock: Clock::new(Timestamp::now),
         });

@@ -58,14 +58,19 @@ impl Lab {
     }
 
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> String {
+        let (output, said) = self.try_kubectl(arguments, input);
+        output.unwrap_or_else(|| panic!("kubectl {arguments:?}: {said}"))
+    }
+
+    /// What it prints, unless it fails; and what it says beside that.
+    pub(crate) fn try_kubectl(&self, arguments: &[&str], input: &str) -> (Option<String>, String) {
         let mut command = self.inside(&["kubectl"]);
         command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "kubectl {arguments:?}: {said}");
-        String::from_utf8(output.stdout).unwrap()
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.success().then(|| String::from_utf8(output.stdout).unwrap()), said)
     }
 
     /// Body and status of an answer; no status when there was none.
