@@ -185,6 +185,16 @@ impl Injectable for ApiService {
     }
 }
 
+macro_rules! of_the_cluster {
+    ($($kind:ty),*) => { $(impl Object for $kind { const NAMESPACED: bool = false; })* };
+}
+of_the_cluster!(
+    ValidatingWebhookConfiguration,
+    MutatingWebhookConfiguration,
+    CustomResourceDefinition,
+    ApiService
+);
+
 fn named(metadata: &ObjectMeta) -> ObjectMeta {
     ObjectMeta { name: metadata.name.clone(), ..ObjectMeta::default() }
 }

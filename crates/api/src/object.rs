@@ -9,9 +9,6 @@ use crate::core::{
     ConfigMap, EndpointSlice, Endpoints, Ingress, IngressClass, Metadata, Namespace, ObjectMeta,
     OwnerReference, Resource, Secret, Service,
 };
-use crate::injectable::{
-    ApiService, CustomResourceDefinition, MutatingWebhookConfiguration, ValidatingWebhookConfiguration,
-};
 use crate::{Certificate, CertificateRequest, Challenge, ClusterIssuer, Issuer, Order};
 
 /// An object of a kind that Jamul knows.
@@ -115,8 +112,6 @@ objects! {
     Ingress => true, IngressClass => false, Service => true, EndpointSlice => true, Endpoints => true,
     Secret => true, ConfigMap => true, Namespace => false,
     Certificate => true, CertificateRequest => true, Issuer => true, ClusterIssuer => false, Order => true, Challenge => true,
-    ValidatingWebhookConfiguration => false, MutatingWebhookConfiguration => false,
-    CustomResourceDefinition => false, ApiService => false,
 }
 
 /// Implements Kubernetes' `Resource` and `Metadata` for one of cert-manager's kinds.

@@ -6,16 +6,20 @@
 mod acme;
 mod approval;
 mod issuer;
+mod problem;
+mod question;
 mod request;
 
 use jamul_api::admission::{AdmissionRequest, Decision};
 use jamul_api::certificate::CertificateSpec;
 use jamul_api::issuer::IssuerSpec;
-use jamul_api::{CertificateRequest, names};
+use jamul_api::names;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 pub use approval::Approval;
+use problem::{problem, refusal};
+use question::is_same;
 
 use crate::validate::{self, Problem};
 
@@ -79,32 +83,6 @@ fn of_spec<S: DeserializeOwned>(object: &Value, problems: impl FnOnce(&S) -> Vec
         Ok(spec) => problems(&spec),
         Err(error) => vec![problem("spec", format!("Invalid value: cannot be read: {error}"))],
     }
-}
-
-/// Whether an update leaves this part as it is.
-fn is_same(question: &AdmissionRequest, pointer: &str) -> bool {
-    question.operation == "UPDATE" && question.object.pointer(pointer) == question.old_object.pointer(pointer)
-}
-
-/// One problem by itself, several in brackets, as Go's aggregates are written.
-fn refusal(problems: &[Problem]) -> Option<Decision> {
-    let message = match problems {
-        [] => return None,
-        [problem] => problem.to_string(),
-        several => {
-            let several: Vec<String> = several.iter().map(ToString::to_string).collect();
-            format!("[{}]", several.join(", "))
-        }
-    };
-    Some(Decision::refuse(406, "NotAcceptable", message))
-}
-
-fn problem(field: impl Into<String>, message: impl Into<String>) -> Problem {
-    Problem { field: field.into(), message: message.into() }
-}
-
-fn typed(value: &Value) -> Option<CertificateRequest> {
-    serde_json::from_value(value.clone()).ok()
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use jamul_api::admission::AdmissionRequest;
 use serde_json::Value;
 
-use super::{is_same, problem};
+use super::problem::problem;
+use super::question::is_same;
 use crate::validate::Problem;
 
 /// Parts of an Order that are told once and never again differently.

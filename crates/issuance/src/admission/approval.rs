@@ -6,7 +6,8 @@ use jamul_api::condition;
 use jamul_api::issuer::IssuerRef;
 use serde_json::Value;
 
-use super::{problem, refusal, typed};
+use super::problem::{problem, refusal};
+use super::question::typed;
 
 /// An attempt to approve or deny, to be allowed if its author has the right.
 #[derive(Clone, Debug, PartialEq)]

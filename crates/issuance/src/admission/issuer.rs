@@ -5,7 +5,7 @@ use jamul_api::issuer::{AcmeIssuer, IssuerSpec, Solver};
 use jamul_pki::Certificate;
 use serde_json::Value;
 
-use super::problem;
+use super::problem::problem;
 use crate::validate::Problem;
 
 /// The types of issuers that upstream knows.

@@ -7,7 +7,8 @@ use jamul_api::request::CertificateRequestSpec;
 use jamul_pki::{Csr, Usage};
 use serde_json::{Map, Value, json};
 
-use super::{is_same, problem, typed};
+use super::problem::problem;
+use super::question::{is_same, typed};
 use crate::validate::Problem;
 
 /// The fields of `spec` that say who made it.
