@@ -89,6 +89,8 @@ fn merged(existing: &[u8], ca: &[u8], now: Timestamp) -> ByteString {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use jamul_api::injectable::{ClientConfig, NamedWebhook, ValidatingWebhookConfiguration};
     use jamul_api::names::TLS_CRT;
 
@@ -129,8 +131,8 @@ mod tests {
 
     #[test]
     fn a_secret_is_shown_only_where_that_is_allowed() {
-        let mut secret = Secret::default();
-        secret.data = Some([(names::CA_CRT.to_owned(), ByteString(b"ca".to_vec()))].into());
+        let data = Some([(names::CA_CRT.to_owned(), ByteString(b"ca".to_vec()))].into());
+        let mut secret = Secret { data, ..Secret::default() };
         let mut certificate = Certificate::default();
         certificate.metadata.name = Some("web".to_owned());
         assert_eq!((of_secret(&secret), of_certificate(&certificate, &secret)), (None, None));

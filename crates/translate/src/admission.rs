@@ -6,8 +6,10 @@
 use jamul_api::core::{HTTPIngressPath, Ingress};
 use jamul_routing::{Diagnostic, HostPattern, Severity};
 
+use crate::default_backend;
 use crate::host;
 use crate::ingress::{self, CompiledIngress};
+use crate::settings::Settings;
 use crate::translator::Translator;
 
 /// What is to be said about an Ingress before it is written.
@@ -46,7 +48,7 @@ impl Translator {
         }
         admission.findings(&compiled.diagnostics);
         for pattern in compiled.hosts.keys() {
-            admission.host(pattern, &compiled, &self.rivals(pattern, &compiled));
+            admission.host(pattern, &compiled, &self.rivals(pattern, &compiled), self.settings());
         }
         admission
     }
@@ -107,7 +109,13 @@ impl Admission {
     }
 
     /// What others have on the host already, and what is wrong with the host's routes because of the candidate.
-    fn host(&mut self, pattern: &HostPattern, candidate: &CompiledIngress, rivals: &[&CompiledIngress]) {
+    fn host(
+        &mut self,
+        pattern: &HostPattern,
+        candidate: &CompiledIngress,
+        rivals: &[&CompiledIngress],
+        settings: &Settings,
+    ) {
         let is_canary = candidate.draft.canary.is_some();
         for claim in candidate.hosts.get(pattern).into_iter().flatten() {
             let owner = rivals.iter().find(|rival| {
@@ -129,7 +137,7 @@ impl Admission {
         let mut all: Vec<&CompiledIngress> = rivals.iter().copied().chain([candidate]).collect();
         all.sort_by(|one, other| one.age.cmp(&other.age));
         let object = format!("Ingress {}", candidate.age.key);
-        let found = host::translate(pattern, &all).diagnostics;
+        let found = host::translate(pattern, &all, default_backend::backend(settings).as_ref()).diagnostics;
         let own: Vec<_> = found.into_iter().filter(|found| found.object == object && is_new(found)).collect();
         self.findings(&own);
     }
