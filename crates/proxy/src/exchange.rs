@@ -84,6 +84,7 @@ async fn serve(
     let https_port = worker.settings.https_port_in_redirects;
     let mut scope = Scope::new(&route, https_port, &worker.carry, worker.balancer.now());
 
+    scope.request_id.clone_from(&record.request_id);
     let (passed, reply) = filters_in(&worker.turns, &mut head, &mut scope).await;
     record.is_logged = scope.is_logged;
     record.guards.append(&mut scope.guards);

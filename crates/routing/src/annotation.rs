@@ -203,6 +203,11 @@ impl<'a> Values<'a> {
         }
     }
 
+    /// Whether `key` is set and was not taken; unlike [`Self::take`], this does not make it known.
+    pub fn find(&self, key: &str) -> Option<&'a str> {
+        self.left.get(key).copied().map(str::trim).filter(|value| !value.is_empty())
+    }
+
     /// The keys that nobody took.
     #[must_use]
     pub fn unknown(&self) -> Vec<&'a str> {

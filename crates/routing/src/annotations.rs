@@ -11,6 +11,7 @@ pub mod canary;
 pub mod cors;
 pub mod custom_headers;
 pub mod custom_http_errors;
+pub mod gate;
 pub mod limits;
 pub mod load_balance;
 pub mod other_names;
@@ -23,6 +24,7 @@ pub mod response_rewrites;
 pub mod rewrite_target;
 pub mod satisfy;
 pub mod service_upstream;
+pub mod snippets;
 pub mod source_range;
 pub mod ssl_redirect;
 pub mod upstream_vhost;
@@ -42,6 +44,7 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &limits::Family,
     &block_lists::Family,
     &source_range::Family,
+    &snippets::Family,
     &basic_auth::Family,
     &auth_external::Family,
     &satisfy::Family,
@@ -80,7 +83,9 @@ pub fn supported() -> impl Iterator<Item = (&'static Key, Support)> {
 /// what was refused, with what that does: on [`OnInvalid::Close`] the caller closes the routes of the
 /// Ingress.
 pub fn compile(values: &mut Values<'_>, draft: &mut Draft, lookup: &dyn Lookup) -> Vec<(Invalid, OnInvalid)> {
-    let mut refused = Vec::new();
+    // What is refused in any case is left to who refuses it.
+    let gated = supported().filter(|(_, support)| *support != Support::Refused).map(|(key, _)| key);
+    let mut refused = gate::refuse(gated, values, lookup);
     for family in ANNOTATIONS {
         if let Err(invalid) = family.compile(values, draft, lookup) {
             let outcome = on_invalid(invalid.key);
@@ -127,10 +132,13 @@ mod tests {
                 "users".to_owned(),
                 BTreeMap::from([("auth".to_owned(), b"jane:{PLAIN}x".to_vec())]),
             )]),
-            settings: BTreeMap::from([(
-                "global-allowed-response-headers".to_owned(),
-                "X-Frame-Options".to_owned(),
-            )]),
+            settings: [
+                ("global-allowed-response-headers", "X-Frame-Options"),
+                ("allow-snippet-annotations", "true"),
+                ("annotations-risk-level", "Critical"),
+            ]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into(),
         }
     }
 

@@ -35,8 +35,19 @@ pub struct HostDraft {
     pub app_root: Option<Arc<dyn Filter>>,
     /// More names of the host (`server-alias`); those of the oldest Ingress that has some count.
     pub aliases: Vec<HostPattern>,
+    /// `server-snippet`; that of the oldest Ingress that has one counts.
+    pub snippet: Option<HostSnippet>,
     /// The name with or without `www.` is redirected to the host (`from-to-www-redirect`).
     pub www_redirect: Option<StatusCode>,
+}
+
+/// What a `server-snippet` came to.
+#[derive(Clone, Debug)]
+pub enum HostSnippet {
+    /// Asked before the filters of a route.
+    Understood(Arc<dyn Filter>),
+    /// It may deny something: all paths of the host are closed.
+    NotUnderstood,
 }
 
 /// Edits with route scope.

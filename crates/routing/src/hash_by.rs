@@ -131,7 +131,7 @@ pub(crate) fn cookie<'a>(head: &'a RequestHead, name: &str) -> Option<&'a str> {
     pairs.find(|(found, _)| found.trim() == name).map(|(_, value)| value.trim())
 }
 
-fn argument<'a>(head: &'a RequestHead, name: &str) -> Option<&'a str> {
+pub(crate) fn argument<'a>(head: &'a RequestHead, name: &str) -> Option<&'a str> {
     let mut pairs = head.query()?.split('&').filter_map(|pair| pair.split_once('='));
     pairs.find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value)
 }

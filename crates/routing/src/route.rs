@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 
 use crate::alternative::Alternative;
 use crate::balance::Balance;
@@ -133,6 +133,8 @@ pub struct Scope<'a> {
     pub route: &'a Route,
     /// Port of the https listener as clients reach it; redirects name it when it is not 443 and says so.
     pub https_port: u16,
+    /// Names the request in logs; empty if nobody gave it a name.
+    pub request_id: HeaderValue,
     /// Whether the exchange is written to the access log.
     pub is_logged: bool,
     /// Which of the filters that a filter holds asked the last question.
@@ -152,7 +154,8 @@ impl<'a> Scope<'a> {
     #[must_use]
     pub fn new(route: &'a Route, https_port: u16, carry: &'a Carry, now: u64) -> Self {
         let (response_edits, guards) = (Vec::new(), Vec::new());
-        Self { route, https_port, is_logged: true, member: 0, response_edits, carry, now, guards }
+        let request_id = HeaderValue::from_static("");
+        Self { route, https_port, request_id, is_logged: true, member: 0, response_edits, carry, now, guards }
     }
 }
 

@@ -79,6 +79,16 @@ pub const SETTINGS: &[Group] = &[
     },
     Group {
         support: Support::Honoured,
+        about: "Annotations that are not taken; whoever carries one is closed.",
+        keys: &["allow-snippet-annotations", "annotation-value-word-blocklist", "annotations-risk-level"],
+    },
+    Group {
+        support: Support::Honoured,
+        about: "nginx configuration of all routes, as far as docs/snippets.md lists it; what is not understood closes them.",
+        keys: &["http-snippet", "location-snippet", "server-snippet"],
+    },
+    Group {
+        support: Support::Honoured,
         about: "Names of headers that custom-headers may set.",
         keys: &["global-allowed-response-headers"],
     },
@@ -88,9 +98,6 @@ pub const SETTINGS: &[Group] = &[
         keys: &[
             "allow-backend-server-header",
             "allow-cross-namespace-resources",
-            "allow-snippet-annotations",
-            "annotation-value-word-blocklist",
-            "annotations-risk-level",
             "client-body-timeout",
             "client-header-timeout",
             "compute-full-forwarded-for",
@@ -256,14 +263,7 @@ pub const SETTINGS: &[Group] = &[
     Group {
         support: Support::Refused,
         about: "Raw nginx configuration is never run.",
-        keys: &[
-            "global-auth-snippet",
-            "http-snippet",
-            "location-snippet",
-            "main-snippet",
-            "server-snippet",
-            "stream-snippet",
-        ],
+        keys: &["global-auth-snippet", "main-snippet", "stream-snippet"],
     },
 ];
 

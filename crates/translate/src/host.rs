@@ -6,7 +6,7 @@ use std::sync::Arc;
 use jamul_api::ObjectKey;
 use jamul_routing::annotations::other_names::{www_counterpart, www_redirect};
 use jamul_routing::annotations::ssl_redirect;
-use jamul_routing::draft::RouteDraft;
+use jamul_routing::draft::{HostSnippet, RouteDraft};
 use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
 use jamul_routing::router::Shadowed;
@@ -53,7 +53,8 @@ pub(crate) fn translate(
         pattern,
         canaries: canary::of(pattern, &canaries),
         is_regex: ingresses.iter().any(|ingress| is_regex(ingress, pattern)),
-        app_root: ingresses.iter().find_map(|ingress| ingress.draft.host.app_root.as_ref()),
+        first: first(&ingresses),
+        is_closed: closer(&ingresses).is_some(),
         has_tls: has_tls(&ingresses),
         default_backend,
         owners: BTreeMap::new(),
@@ -62,6 +63,7 @@ pub(crate) fn translate(
         uses: Vec::new(),
         diagnostics: Vec::new(),
     };
+    host.report_closed(&ingresses);
     for ingress in &ingresses {
         for claim in ingress.hosts.get(pattern).into_iter().flatten() {
             host.claim(ingress, claim);
@@ -134,6 +136,24 @@ fn redirecting(
     HostRoutes::new(vec![Arc::new(route)], has_tls)
 }
 
+/// What is asked first on all paths of the host.
+fn first(ingresses: &[&CompiledIngress]) -> Vec<Arc<dyn Filter>> {
+    let mut drafts = ingresses.iter().map(|ingress| &ingress.draft.host);
+    let app_root = drafts.clone().find_map(|draft| draft.app_root.clone());
+    let snippet = drafts.find_map(|draft| draft.snippet.clone());
+    let snippet = snippet.and_then(|snippet| match snippet {
+        HostSnippet::Understood(filter) => Some(filter),
+        HostSnippet::NotUnderstood => None,
+    });
+    app_root.into_iter().chain(snippet).collect()
+}
+
+/// The Ingress whose `server-snippet` would count and is not understood.
+fn closer<'a>(ingresses: &[&'a CompiledIngress]) -> Option<&'a CompiledIngress> {
+    let first = ingresses.iter().find(|ingress| ingress.draft.host.snippet.is_some())?;
+    matches!(first.draft.host.snippet, Some(HostSnippet::NotUnderstood)).then_some(*first)
+}
+
 /// A host has TLS as soon as one of its Ingresses has a `spec.tls`, whether or not its certificate can be
 /// used.
 fn has_tls(ingresses: &[&CompiledIngress]) -> bool {
@@ -146,8 +166,10 @@ struct HostBuilder<'a> {
     /// Variants that no route has taken up yet.
     canaries: Canaries<'a>,
     is_regex: bool,
-    /// Of the oldest Ingress that has one.
-    app_root: Option<&'a Arc<dyn Filter>>,
+    /// Asked before all others: `app-root` and `server-snippet`, each of the oldest Ingress that has one.
+    first: Vec<Arc<dyn Filter>>,
+    /// A `server-snippet` is not understood.
+    is_closed: bool,
     has_tls: bool,
     /// Whom requests without another backend go to (`--default-backend-service`).
     default_backend: Option<&'a Backend>,
@@ -197,7 +219,7 @@ impl<'a> HostBuilder<'a> {
     fn add(&mut self, ingress: &CompiledIngress, claim: &Claim) {
         let id = self.route_id(claim);
         let (path, is_understood) = self.path(ingress, claim);
-        let is_closed = ingress.is_closed || !is_understood;
+        let is_closed = ingress.is_closed || !is_understood || self.is_closed;
         let draft = &ingress.draft.route;
         let key = &ingress.age.key;
         let target = match &claim.destination {
@@ -225,7 +247,7 @@ impl<'a> HostBuilder<'a> {
             id,
             path,
             origin: origin(ingress, claim),
-            filters: filters(ingress, self.app_root, self.has_tls, is_closed),
+            filters: filters(ingress, &self.first, self.has_tls, is_closed),
             target,
             balance,
             alternatives,
@@ -305,6 +327,19 @@ impl<'a> HostBuilder<'a> {
         vec![Alternative { split, upstream: backend.upstream_id(protocol), balance }]
     }
 
+    /// Tells those whose paths are closed by the `server-snippet` of another.
+    fn report_closed(&mut self, ingresses: &[&'a CompiledIngress]) {
+        let Some(closer) = closer(ingresses) else { return };
+        for ingress in ingresses.iter().filter(|ingress| ingress.age.key != closer.age.key) {
+            let message = format!(
+                "the server-snippet of Ingress {} is not understood and may deny something on host {}; \
+                 all its paths answer 503 until it is mended",
+                closer.age.key, self.pattern
+            );
+            self.report(Severity::Error, ingress, "spec.rules", "HostClosed", message);
+        }
+    }
+
     fn reject_lone_canaries(&mut self) {
         for (ingress, claim) in std::mem::take(&mut self.canaries).into_values().flatten() {
             let message = format!(
@@ -380,7 +415,7 @@ fn origin(ingress: &CompiledIngress, claim: &Claim) -> Origin {
 /// the redirect to https only: its other filters belong to a configuration that was not understood as a whole.
 fn filters(
     ingress: &CompiledIngress,
-    app_root: Option<&Arc<dyn Filter>>,
+    first: &[Arc<dyn Filter>],
     has_tls: bool,
     is_closed: bool,
 ) -> Vec<Arc<dyn Filter>> {
@@ -389,7 +424,7 @@ fn filters(
     if is_closed {
         return redirect.into_iter().collect();
     }
-    let before = app_root.into_iter().chain(&draft.early).cloned();
+    let before = first.iter().chain(&draft.early).cloned();
     before.chain(redirect).chain(draft.filters.iter().cloned()).collect()
 }
 

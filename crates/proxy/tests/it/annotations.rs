@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use jamul_routing::annotation::{Lookup, OnInvalid, Values};
 use jamul_routing::annotations::{compile, ssl_redirect};
+use jamul_routing::draft::HostSnippet;
 use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
 use jamul_routing::{Draft, ErrorPages, PathMatch, Route};
@@ -51,7 +52,12 @@ pub(crate) fn annotated<'a>(
             return;
         }
         let https = ssl_redirect::filter(draft.route.ssl_redirect, &draft.route.redirect_style, false);
-        let before = draft.host.app_root.into_iter().chain(draft.route.early).chain(https);
+        let snippet = match draft.host.snippet {
+            Some(HostSnippet::Understood(filter)) => Some(filter),
+            Some(HostSnippet::NotUnderstood) | None => None,
+        };
+        let first = draft.host.app_root.into_iter().chain(snippet);
+        let before = first.chain(draft.route.early).chain(https);
         route.filters = before.chain(draft.route.filters).collect();
         route.body_limit = draft.route.body_limit;
         route.timeouts = draft.route.timeouts;

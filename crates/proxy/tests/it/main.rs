@@ -16,5 +16,6 @@ mod question;
 mod resilience;
 mod shutdown;
 mod smuggling;
+mod snippets;
 mod stage;
 mod tls;

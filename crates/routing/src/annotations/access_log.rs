@@ -7,7 +7,7 @@ use crate::draft::Draft;
 use crate::filter::{Filter, Scope, Verdict};
 use crate::head::RequestHead;
 
-const ACCESS_LOG: &str = "enable-access-log";
+pub(super) const ACCESS_LOG: &str = "enable-access-log";
 
 /// The family. It stands first, so that a request is not written whatever answers it.
 #[derive(Debug)]

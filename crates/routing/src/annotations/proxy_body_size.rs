@@ -2,6 +2,7 @@
 
 use crate::annotation::{Annotation, Invalid, Key, KeyScope, Lookup, OnInvalid, Risk, Values};
 use crate::draft::Draft;
+use crate::sizes::parse_size;
 
 const BODY_SIZE: &str = "proxy-body-size";
 
@@ -34,21 +35,6 @@ impl Annotation for Family {
         draft.route.body_limit = (size > 0).then_some(size);
         Ok(())
     }
-}
-
-/// nginx's sizes: `1024`, `8k`, `8M`, `1g`.
-pub(super) fn parse_size(text: &str) -> Option<u64> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let shift = match text.get(digits.len()..)? {
-        "" => 0,
-        "k" | "K" => 10,
-        "m" | "M" => 20,
-        "g" | "G" => 30,
-        _ => return None,
-    };
-    let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-    let count = if is_number { digits.parse::<u64>().ok()? } else { return None };
-    count.checked_mul(1 << shift)
 }
 
 #[cfg(test)]

@@ -25,8 +25,6 @@ impl Annotation for Family {
             waf("modsecurity-snippet", Risk::Critical, "See enable-modsecurity."),
             waf("modsecurity-transaction-id", Risk::High, "See enable-modsecurity."),
             raw("auth-snippet", KeyScope::Route),
-            raw("configuration-snippet", KeyScope::Route),
-            raw("server-snippet", KeyScope::Host),
             raw("stream-snippet", KeyScope::Host),
         ];
         KEYS
@@ -83,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_snippet_closes_and_a_missing_firewall_is_only_told() {
-        assert_eq!(outcome("configuration-snippet", "deny all;"), Some(OnInvalid::Close));
+        assert_eq!(outcome("stream-snippet", "deny all;"), Some(OnInvalid::Close));
         assert_eq!(outcome("enable-modsecurity", "true"), Some(OnInvalid::LeaveOut));
         assert_eq!(outcome("enable-modsecurity", "false"), None);
         assert_eq!(outcome("modsecurity-snippet", "SecRuleEngine On"), Some(OnInvalid::LeaveOut));

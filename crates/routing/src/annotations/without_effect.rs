@@ -2,8 +2,8 @@
 //! nevertheless, so that a typing error is found.
 
 use crate::annotation::{Annotation, Invalid, Key, Lookup, Risk, Support, Values, parse_bool};
-use crate::annotations::proxy_body_size::parse_size;
 use crate::draft::Draft;
+use crate::sizes::parse_size;
 
 /// The family.
 #[derive(Debug)]

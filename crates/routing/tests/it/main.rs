@@ -4,3 +4,4 @@ mod annotations_doc;
 mod every_annotation;
 mod paths_doc;
 mod settings_doc;
+mod snippets_doc;
