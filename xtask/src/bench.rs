@@ -5,8 +5,12 @@
 
 use anyhow::{Result, bail};
 
+use crate::lab::Lab;
 use crate::process::{cargo, run};
 use crate::{metadata, tools};
+
+/// The one that needs a Kubernetes.
+const CLUSTER: &str = "cluster";
 
 /// Runs the targets whose name contains `name`. If there is none, `name` is a part of some benchmark in a
 /// target, which the target itself looks for.
@@ -26,7 +30,10 @@ pub(crate) fn command(name: &str) -> Result<()> {
         eprintln!("\n==== {bench} of {package}");
         let mut command =
             cargo(&["bench", "--profile", "dist", "--package", package, "--bench", bench, "--"])?;
-        run(command.args(filter).envs(peers.variables()))?;
+        // Ended as soon as the benchmark has.
+        let lab = (bench == CLUSTER).then(Lab::up).transpose()?;
+        command.args(filter).envs(peers.variables()).envs(lab.iter().flat_map(Lab::variables));
+        run(&mut command)?;
     }
     Ok(())
 }

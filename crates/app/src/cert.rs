@@ -1,4 +1,4 @@
-//! `jamul cert`: what cmctl does, for a standalone run.
+//! `jamul cert`: what cmctl does, for a standalone run or a cluster.
 
 mod inspect;
 mod renew;
@@ -38,7 +38,12 @@ pub(crate) fn cert(args: &CertArgs) -> anyhow::Result<()> {
             output::print(args.output, &inspection, inspect::Inspection::text)
         }
         CertCommand::Renew { name, all: _ } => {
-            let renewed = renew::ask(&source::running(&args.place)?, &args.namespace, name.as_deref())?;
+            let order = renew::order(&args.namespace, name.as_deref());
+            let renewed = if source::is_cluster(&args.place)? {
+                renew::on_cluster(&args.place.way, &order)?
+            } else {
+                renew::ask(&source::running(&args.place)?, &order)?
+            };
             output::print(args.output, &json!({ "renewed": renewed }), |_| {
                 let line = |key: &String| format!("Manually triggered issuance of Certificate {key}");
                 renewed.iter().map(line).collect::<Vec<_>>().join("\n")

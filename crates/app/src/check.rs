@@ -1,29 +1,25 @@
-//! `jamul check`: what is wrong in a folder or in files.
+//! `jamul check`: what is wrong in a folder, in files or on a cluster.
 
 use jamul_api::core::{Ingress, Resource as _};
 use jamul_api::{Certificate, Object as _, names};
 use jamul_routing::{Diagnostic, Severity};
 use jamul_store::{Clock, Memory, SourceDiagnostic, Store};
-use jamul_translate::Settings;
 use jiff::Timestamp;
 
 use crate::cli::CheckArgs;
-use crate::{admin, output, source};
+use crate::{admin, output, source, translation};
 
 /// Prints what was found. Whether there is nothing above info.
 ///
 /// # Errors
 /// The folder cannot be read.
 pub(crate) fn check(arguments: &CheckArgs) -> anyhow::Result<bool> {
-    let clock = Clock::new(Timestamp::now);
-    let memory = match &arguments.manifests {
-        // Files that were named count more than a folder that may come from the environment.
-        Some(folder) if arguments.files.is_empty() => {
-            Memory::of_run(Some(folder), arguments.state.as_deref(), clock)?
-        }
-        Some(_) | None => Memory::of_files(&arguments.files, clock)?,
+    // Files that were named count more than a folder that may come from the environment.
+    let store = if arguments.files.is_empty() {
+        source::open(&arguments.place)?
+    } else {
+        Store::Memory(Memory::of_files(&arguments.files, Clock::new(Timestamp::now))?)
     };
-    let store = Store::Memory(memory);
     let (mut found, mut of_files) = (diagnostics(&store), store.diagnostics());
     if let Some(namespace) = &arguments.namespace {
         // What concerns a file as a whole is in no namespace, and concerns everybody.
@@ -59,7 +55,7 @@ fn table(found: &[Diagnostic], of_files: &[SourceDiagnostic]) -> String {
 
 /// What the translation of everything in `store` finds.
 fn diagnostics(store: &Store) -> Vec<Diagnostic> {
-    let translator = source::translate(store, Settings::folder());
+    let translator = translation::translate(store, translation::settings(store));
     let mut diagnostics = translator.diagnostics();
     let promised = promised(store);
     for diagnostic in &mut diagnostics {

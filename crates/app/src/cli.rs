@@ -18,7 +18,7 @@ pub(crate) use foreign::ForeignFlag;
 pub(crate) use helm::ValuesArgs;
 pub(crate) use look::{
     CertArgs, CertCommand, CheckArgs, CompletionArgs, ExplainArgs, GetArgs, MigrateArgs, Output, PlaceArgs,
-    ReportFormat, TapArgs, TopArgs,
+    ReportFormat, TapArgs, TopArgs, WayArgs,
 };
 pub(crate) use run::{LogFormat, LogLevel, RunArgs};
 
@@ -32,19 +32,19 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Serve traffic and keep certificates, from a folder of manifests
+    /// Serve traffic and keep certificates, from a folder of manifests or on a cluster
     Run(Box<RunArgs>),
     /// Show the whole story on this machine: a private CA, an upstream, a certificate, a first HTTPS answer
     Demo(DemoArgs),
     /// Run the private ACME CA alone
     Ca(CaArgs),
-    /// Print what is wrong in a folder or in files
+    /// Print what is wrong in a folder, in files or on a cluster
     Check(CheckArgs),
     /// Say who would answer a URL, and why
     Explain(ExplainArgs),
-    /// Print objects of a standalone run, with their status
+    /// Print objects of a standalone run or a cluster, with their status
     Get(GetArgs),
-    /// Look at certificates of a standalone run, or renew them
+    /// Look at certificates of a standalone run or a cluster, or renew them
     Cert(CertArgs),
     /// Print the CustomResourceDefinitions that a cluster needs
     Crds,

@@ -1,6 +1,6 @@
 //! A run on a cluster: the way to its API server, who we are there, and what only one of several replicas does.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -62,7 +62,7 @@ impl ClusterOptions {
     /// There is no usable kubeconfig and no service account, or a flag's value is none.
     pub(crate) async fn join(self) -> anyhow::Result<Member> {
         let Self { args, namespaces, pod_name, pod_namespace } = self;
-        let config = config(args.kubeconfig.as_ref(), args.apiserver_host.as_deref()).await?;
+        let config = config(args.kubeconfig.as_deref(), None, args.apiserver_host.as_deref()).await?;
         let namespace = pod_namespace.unwrap_or_else(|| config.default_namespace.clone());
         let name = pod_name.unwrap_or_else(identity);
         tracing::info!(server = %config.cluster_url, %namespace, %name, "on a cluster");
@@ -129,17 +129,29 @@ fn pem(chain: &[Vec<u8>]) -> Vec<u8> {
     Certificate::chain_to_pem(&chain).unwrap_or_default().into_bytes()
 }
 
-async fn config(kubeconfig: Option<&PathBuf>, server: Option<&str>) -> anyhow::Result<kube::Config> {
-    let mut config = match (kubeconfig, server) {
-        (Some(path), _) => {
+/// How an API server is reached: by the named kubeconfig, else by the service account or the usual kubeconfig.
+///
+/// # Errors
+/// There is none, or it cannot be used.
+pub(crate) async fn config(
+    kubeconfig: Option<&Path>,
+    context: Option<&str>,
+    server: Option<&str>,
+) -> anyhow::Result<kube::Config> {
+    let options = KubeConfigOptions { context: context.map(str::to_owned), ..KubeConfigOptions::default() };
+    let mut config = match (kubeconfig, context, server) {
+        (Some(path), ..) => {
             let read = Kubeconfig::read_from(path)
                 .with_context(|| format!("cannot read --kubeconfig {}", path.display()))?;
-            kube::Config::from_custom_kubeconfig(read, &KubeConfigOptions::default())
+            kube::Config::from_custom_kubeconfig(read, &options)
                 .await
                 .with_context(|| format!("--kubeconfig {} cannot be used", path.display()))?
         }
-        (None, Some(server)) => kube::Config::new(url(server)?),
-        (None, None) => kube::Config::infer().await.context(
+        (None, Some(context), _) => kube::Config::from_kubeconfig(&options)
+            .await
+            .with_context(|| format!("--context {context} cannot be used"))?,
+        (None, None, Some(server)) => kube::Config::new(url(server)?),
+        (None, None, None) => kube::Config::infer().await.context(
             "no --manifests DIR, and no cluster found: neither a service account nor a kubeconfig",
         )?,
     };

@@ -152,7 +152,7 @@ async fn converse(mut stream: UnixStream, store: &Store) -> anyhow::Result<()> {
 }
 
 /// Does what is asked.
-async fn obey(order: &Order, store: &Store, now: Timestamp) -> Answer {
+pub(crate) async fn obey(order: &Order, store: &Store, now: Timestamp) -> Answer {
     let keys = match order {
         Order::Renew(key) => vec![key.clone()],
         Order::RenewAll { namespace } => {

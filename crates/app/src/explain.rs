@@ -11,11 +11,10 @@ use jamul_api::{ObjectKey, names};
 use jamul_routing::annotations;
 use jamul_routing::{Diagnostic, Snapshot};
 use jamul_store::Store;
-use jamul_translate::Settings;
 
 use crate::admin_client::AdminClient;
 use crate::cli::ExplainArgs;
-use crate::{output, source};
+use crate::{output, source, translation};
 use answer::Asked;
 pub(crate) use view::Explanation;
 use view::{AnnotationView, CertificateView, FilterView, LoserView, RouteView};
@@ -25,15 +24,16 @@ use view::{AnnotationView, CertificateView, FilterView, LoserView, RouteView};
 /// # Errors
 /// No source is named, or it cannot be read; the URL is none.
 pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
-    let explanation = match (&args.admin, &args.place.manifests, &args.place.state) {
-        (Some(admin), ..) => AdminClient::new(admin)?.ask("/api/explain", &[("url", &args.url)])?,
-        (None, None, None) => bail!(
+    let has_folder = args.place.manifests.is_some() || args.place.state.is_some();
+    let explanation = match (&args.admin, has_folder || source::is_cluster(&args.place)?) {
+        (Some(admin), _) => AdminClient::new(admin)?.ask("/api/explain", &[("url", &args.url)])?,
+        (None, false) => bail!(
             "nothing to explain from; name a folder with --manifests DIR (and --state DIR), \
-             or a running process with --admin URL"
+             a running process with --admin URL, or a cluster with --kubeconfig FILE"
         ),
-        (None, ..) => {
+        (None, true) => {
             let store = source::open(&args.place)?;
-            let translator = source::translate(&store, Settings::folder());
+            let translator = translation::translate(&store, translation::settings(&store));
             let known = Known {
                 snapshot: &translator.snapshot(),
                 store: &store,

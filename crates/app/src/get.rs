@@ -4,11 +4,12 @@ pub(crate) mod columns;
 pub(crate) mod kinds;
 
 use anyhow::bail;
+use jamul_api::ObjectKey;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::GetArgs;
-use crate::{output, source};
+use crate::{output, remote, source};
 use columns::text;
 use kinds::KnownKind;
 
@@ -20,7 +21,14 @@ pub(crate) fn get(args: &GetArgs) -> anyhow::Result<()> {
     let Some(kind) = KnownKind::named(&args.kind) else {
         bail!("kind {:?} is not known; expected one of {}", args.kind, KnownKind::names());
     };
-    let store = source::open(&args.place)?;
+    let store = match &args.name {
+        // Of a cluster these are read when somebody names them.
+        Some(name) if ["Secret", "ConfigMap"].contains(&kind.kind) && source::is_cluster(&args.place)? => {
+            let key = ObjectKey::new(args.namespace.as_str(), name.as_str());
+            remote::fetch(&args.place.way, kind.kind, &key)?
+        }
+        Some(_) | None => source::open(&args.place)?,
+    };
     let mut objects = (kind.list)(&store)?;
     if kind.is_namespaced && !args.all_namespaces {
         objects.retain(|object| text(object, "/metadata/namespace") == args.namespace);

@@ -19,12 +19,14 @@ mod migrate;
 mod name_servers;
 mod output;
 mod probe;
+mod remote;
 mod run;
 mod signals;
 mod source;
 mod state_folder;
 mod tap;
 mod top;
+mod translation;
 mod transport;
 mod webhook;
 

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 use crate::cli::{MigrateArgs, ReportFormat};
 use crate::get::columns::text;
-use crate::{helm_values, output, source};
+use crate::{helm_values, output, remote, translation};
 use documents::Document;
 use report::{Finding, Kind, Report, Verdict};
 
@@ -28,10 +28,11 @@ use report::{Finding, Kind, Report, Verdict};
 /// # Errors
 /// Nothing to look at, or a file that cannot be read.
 pub(crate) fn migrate(args: &MigrateArgs) -> anyhow::Result<bool> {
-    if args.manifests.is_none() && args.files.is_empty() && args.values.is_empty() && args.args.is_empty() {
+    let has_files = args.manifests.is_some() || !args.files.is_empty();
+    if !has_files && args.values.is_empty() && args.args.is_empty() && !args.way.is_given() {
         bail!(
             "nothing to report on; name a folder with --manifests DIR, files, chart values with --values FILE, \
-             or a controller's arguments after --"
+             a controller's arguments after --, or a cluster with --kubeconfig FILE or --context NAME"
         );
     }
     let mut findings = Vec::new();
@@ -42,7 +43,14 @@ pub(crate) fn migrate(args: &MigrateArgs) -> anyhow::Result<bool> {
     if let Some(folder) = &args.manifests {
         documents.extend(documents::of_folder(folder)?);
     }
-    let wrong = wrong_values(args.manifests.as_deref(), &args.files)?;
+    let mut wrong = wrong_values(args.manifests.as_deref(), &args.files)?;
+    if args.way.is_given() && !has_files {
+        let store = remote::on(&args.way, async |store| {
+            documents.extend(documents::of_cluster(&remote::client(&args.way).await?).await?);
+            Ok(store.clone())
+        })?;
+        wrong.extend(invalid(&store, Settings::default()));
+    }
     for document in &documents {
         findings.extend(of_document(document, &wrong)?);
     }
@@ -67,11 +75,15 @@ fn wrong_values(manifests: Option<&Path>, files: &[PathBuf]) -> anyhow::Result<V
     let folder = manifests.map(|folder| Memory::of_folder(folder, clock())).transpose()?;
     let files = (!files.is_empty()).then(|| Memory::of_files(files, clock())).transpose()?;
     for memory in folder.into_iter().chain(files) {
-        let translator = source::translate(&Store::Memory(memory), Settings::folder());
-        found
-            .extend(translator.diagnostics().into_iter().filter(|found| found.reason == "InvalidAnnotation"));
+        found.extend(invalid(&Store::Memory(memory), Settings::folder()));
     }
     Ok(found)
+}
+
+fn invalid(store: &Store, settings: Settings) -> Vec<Diagnostic> {
+    let mut found = translation::translate(store, settings).diagnostics();
+    found.retain(|found| found.reason == "InvalidAnnotation");
+    found
 }
 
 fn of_document(document: &Document, wrong: &[Diagnostic]) -> anyhow::Result<Vec<Finding>> {

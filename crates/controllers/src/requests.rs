@@ -63,54 +63,46 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
         context.store.get::<Issuer>(&issuer_key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
     };
     let seen = issuer.as_ref().map(|(spec, status)| (spec, status.as_ref()));
-    match request::step(&request, seen, context.now()) {
-        RequestStep::Rest => {}
-        RequestStep::SetStatus(status, note) => set_status(context, &request, *status, note).await?,
-        RequestStep::Sign(kind) => {
-            let Some((spec, _)) = issuer else { return Ok(None) };
-            let outcome = sign(context, &request, kind, &spec).await?;
-            let (status, note) = match outcome {
-                Outcome::Issued { chain, ca } => {
-                    let note =
-                        Note::normal("CertificateIssued", "Certificate fetched from issuer successfully");
-                    (request::issued(&request, chain, ca, context.now()), note)
-                }
-                Outcome::Pending(note) => {
-                    (request::pending(&request, note.message.clone(), context.now()), note)
-                }
-                Outcome::Refused(note) => {
-                    (request::failed(&request, note.message.clone(), context.now()), note)
-                }
-            };
-            let waits = note_waits(kind, &status);
-            set_status(context, &request, status, Some(note)).await?;
-            if waits {
-                return Ok(context.now().checked_add(SECRET_WAIT).ok());
+    let now = context.now();
+    // What follows from one look is written once: approval and signature are one write.
+    let mut reported = (*request).clone();
+    let mut notes = Vec::new();
+    let kind = loop {
+        match request::step(&reported, seen, now) {
+            RequestStep::Rest => break None,
+            RequestStep::SetStatus(status, note) => {
+                reported.status = Some(*status);
+                notes.extend(note);
             }
+            RequestStep::Sign(kind) => break Some(kind),
+        }
+    };
+    let mut waits = false;
+    if let (Some(kind), Some((spec, _))) = (kind, issuer) {
+        let (status, note) = match sign(context, &reported, kind, &spec).await? {
+            Outcome::Issued { chain, ca } => {
+                let note = Note::normal("CertificateIssued", "Certificate fetched from issuer successfully");
+                (request::issued(&reported, chain, ca, context.now()), note)
+            }
+            Outcome::Pending(note) => (request::pending(&reported, note.message.clone(), now), note),
+            Outcome::Refused(note) => (request::failed(&reported, note.message.clone(), now), note),
+        };
+        waits = note_waits(kind, &status);
+        if reported.status.as_ref() != Some(&status) {
+            reported.status = Some(status);
+            notes.push(note);
         }
     }
-    Ok(None)
+    if reported.status != request.status {
+        context.store.set_status(&reported).await?;
+        notes.iter().for_each(|note| context.announce(&*request, note));
+    }
+    Ok(if waits { now.checked_add(SECRET_WAIT).ok() } else { None })
 }
 
 /// Whether nothing will tell of the change that is waited for: an Order does, a missing Secret does not.
 fn note_waits(kind: IssuerKind, status: &CertificateRequestStatus) -> bool {
     kind != IssuerKind::Acme && status.certificate.is_none() && status.failure_time.is_none()
-}
-
-async fn set_status(
-    context: &Context,
-    request: &CertificateRequest,
-    status: CertificateRequestStatus,
-    note: Option<Note>,
-) -> Result<(), Retry> {
-    if request.status.as_ref() == Some(&status) {
-        return Ok(());
-    }
-    context.store.set_status(&CertificateRequest { status: Some(status), ..request.clone() }).await?;
-    if let Some(note) = note {
-        context.announce(request, &note);
-    }
-    Ok(())
 }
 
 async fn sign(

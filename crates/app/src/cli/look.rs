@@ -16,19 +16,35 @@ pub(crate) struct PlaceArgs {
     /// State folder of a standalone run [default: the user's state directory]
     #[arg(long, env = "JAMUL_STATE", value_name = "DIR", global = true)]
     pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) way: WayArgs,
+}
+
+/// The way to a cluster.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct WayArgs {
+    /// Way to the API server of a cluster [default: the usual kubeconfig]
+    #[arg(long, env = "JAMUL_KUBECONFIG", value_name = "FILE", global = true)]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// Context of the kubeconfig [default: its current one]
+    #[arg(long, env = "JAMUL_CONTEXT", value_name = "NAME", global = true)]
+    pub(crate) context: Option<String>,
+}
+
+impl WayArgs {
+    /// Whether a cluster was named.
+    pub(crate) fn is_given(&self) -> bool {
+        self.kubeconfig.is_some() || self.context.is_some()
+    }
 }
 
 /// Arguments of `jamul check`.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Folder of Kubernetes manifests
-    #[arg(long, env = "JAMUL_MANIFESTS", value_name = "DIR")]
-    pub(crate) manifests: Option<PathBuf>,
-    /// State folder of a standalone run: what was issued is taken as there
-    #[arg(long, env = "JAMUL_STATE", value_name = "DIR")]
-    pub(crate) state: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) place: PlaceArgs,
     /// Manifests
-    #[arg(value_name = "FILE", required_unless_present = "manifests")]
+    #[arg(value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     /// Namespace [default: all]
     #[arg(short, long, env = "JAMUL_NAMESPACE", value_name = "NAME")]
@@ -54,7 +70,7 @@ pub(crate) struct ExplainArgs {
         require_equals = false,
         default_missing_value = DEFAULT_ADMIN,
         value_name = "URL",
-        conflicts_with_all = ["manifests", "state"]
+        conflicts_with_all = ["manifests", "state", "kubeconfig", "context"]
     )]
     pub(crate) admin: Option<String>,
     /// How results are printed
@@ -71,6 +87,8 @@ pub(crate) struct MigrateArgs {
     /// Folder of Kubernetes manifests
     #[arg(long, env = "JAMUL_MANIFESTS", value_name = "DIR")]
     pub(crate) manifests: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) way: WayArgs,
     /// Values of one of the two charts; may repeat
     #[arg(long, value_name = "FILE")]
     pub(crate) values: Vec<PathBuf>,

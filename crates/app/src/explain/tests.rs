@@ -46,7 +46,7 @@ fn told(url: &str) -> Explanation {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("world.yaml"), WORLD).unwrap();
     let store = open(folder.path());
-    let translator = source::translate(&store, Settings::folder());
+    let translator = translation::translate(&store, jamul_translate::Settings::folder());
     let (snapshot, diagnostics) = (translator.snapshot(), translator.diagnostics());
     let known = Known {
         snapshot: &snapshot,

@@ -66,6 +66,44 @@ pub(super) fn of_file(file: &Path) -> anyhow::Result<Vec<Document>> {
     Ok(documents)
 }
 
+/// What on a cluster was made for the two originals, and they themselves.
+///
+/// # Errors
+/// The cluster does not show it.
+pub(super) async fn of_cluster(client: &kube::Client) -> anyhow::Result<Vec<Document>> {
+    let mut documents = Vec::new();
+    for (path, kind) in READ_OF_CLUSTER {
+        let request = http::Request::get(path).body(Vec::new())?;
+        let list = match client.request::<Value>(request).await {
+            Ok(list) => list,
+            // Without cert-manager's kinds there is nothing of them.
+            Err(kube::Error::Api(status)) if status.code == 404 => continue,
+            Err(error) => return Err(error).with_context(|| format!("cannot list {path}")),
+        };
+        let items = list.get("items").and_then(Value::as_array).into_iter().flatten();
+        documents.extend(items.map(|item| {
+            let mut item = item.clone();
+            if let Some(fields) = item.as_object_mut() {
+                fields.insert("kind".to_owned(), kind.into());
+                let version = list.get("apiVersion").cloned().unwrap_or_default();
+                fields.insert("apiVersion".to_owned(), version);
+            }
+            Document { source: "the cluster".to_owned(), content: Ok(item) }
+        }));
+    }
+    Ok(documents)
+}
+
+/// The controller's ConfigMap by the label that its chart gives it.
+const READ_OF_CLUSTER: [(&str, &str); 6] = [
+    ("/apis/networking.k8s.io/v1/ingresses", "Ingress"),
+    ("/apis/cert-manager.io/v1/issuers", "Issuer"),
+    ("/apis/cert-manager.io/v1/clusterissuers", "ClusterIssuer"),
+    ("/apis/apps/v1/deployments", "Deployment"),
+    ("/apis/apps/v1/daemonsets", "DaemonSet"),
+    ("/api/v1/configmaps?labelSelector=app.kubernetes.io%2Fname%3Dingress-nginx", "ConfigMap"),
+];
+
 /// A values file: one mapping.
 ///
 /// # Errors

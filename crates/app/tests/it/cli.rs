@@ -132,8 +132,8 @@ fn a_url_is_explained_from_a_folder_and_only_from_something() {
     assert!(told.starts_with(expected), "{told}{}", stderr(&output));
     let output = jamul(&["explain", "https://web.localhost/x"]);
     assert_eq!(code(&output), Some(1));
-    let line = "error: nothing to explain from; name a folder with --manifests DIR (and --state DIR), or a running \
-                process with --admin URL\n";
+    let line = "error: nothing to explain from; name a folder with --manifests DIR (and --state DIR), a running \
+                process with --admin URL, or a cluster with --kubeconfig FILE\n";
     assert_eq!(stderr(&output), line);
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod cert_managers;
+mod commands;
 mod lab;
 mod release;
 
@@ -87,6 +88,25 @@ fn run_says(site: &Site<'_>, reason: &str) -> Option<()> {
     site.admin("10.10.0.41", "/api/diagnostics").contains(reason).then_some(())
 }
 
+/// Longer than an API server waits for its database before it says that it is not ready.
+const PAUSE: std::time::Duration = std::time::Duration::from_secs(5);
+
+#[test]
+fn namespaces_are_chosen_by_their_labels_on_a_cluster() {
+    let Some(lab) = Lab::own() else { return };
+    let site = Site::new(&lab, "chosen", "chosen.example.com");
+    let upstream = site.upstream("10.10.0.54:3000");
+    site.apply_routes();
+    let mut run = site.run_everywhere("a", "10.10.0.53", &["--watch-namespace-selector=team=a"]);
+    run.until("the replica is ready", || site.is_ready("10.10.0.53"));
+    assert_eq!(site.plain_answer("10.10.0.53", "/"), None);
+    site.kubectl(&["label", "namespace", "chosen", "team=a"], "");
+    run.until("an answer", || site.plain_answer("10.10.0.53", "/"));
+    site.kubectl(&["label", "namespace", "chosen", "team-"], "");
+    run.until("no answer", || site.plain_answer("10.10.0.53", "/").is_none().then_some(()));
+    drop(upstream);
+}
+
 #[test]
 fn traffic_goes_on_without_an_api_server_and_changes_are_made_up_for() {
     let Some(lab) = Lab::own() else { return };
@@ -104,6 +124,20 @@ fn traffic_goes_on_without_an_api_server_and_changes_are_made_up_for() {
     lab.script("up", &["api"]);
     site.kubectl(&["delete", "ingress", "hello"], "");
     run.until("the deletion is seen", || site.plain_answer("10.10.0.51", "/").is_none().then_some(()));
+
+    // Nor without a database.
+    site.apply_routes();
+    run.until("an answer", || site.plain_answer("10.10.0.51", "/"));
+    lab.signal("etcd", "STOP");
+    let paused = std::time::Instant::now();
+    while paused.elapsed() < PAUSE {
+        assert!(site.plain_answer("10.10.0.51", "/").is_some(), "{}", run.output());
+    }
+    lab.signal("etcd", "CONT");
+    run.until("another deletion is seen", || {
+        lab.try_kubectl(&["--namespace", "survival", "delete", "ingress", "--all"], "");
+        site.plain_answer("10.10.0.51", "/").is_none().then_some(())
+    });
     drop(upstream);
 }
 

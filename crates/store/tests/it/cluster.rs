@@ -1,7 +1,6 @@
 //! A cluster as a store, against the API server of the lab (`cargo xtask test` names it).
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use jamul_api::core::{ByteString, Secret};
 use jamul_api::{CertificateRequest, Object, ObjectKey, crds};
@@ -70,7 +69,7 @@ impl Lab {
         self.client.request::<Value>(request).await.unwrap();
     }
 
-    /// Deletes all of a kind and waits until they are gone (right after they came, CRDs are not served yet).
+    /// Each look is a request, and so takes its time. Deletes all of a kind and waits until they are gone (right after they came, CRDs are not served yet).
     async fn clear(&self, path: &str) {
         let left = async {
             loop {
@@ -81,7 +80,6 @@ impl Lab {
                 if listed.is_some_and(|list| list["items"].as_array().is_some_and(Vec::is_empty)) {
                     return;
                 }
-                tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
         tokio::time::timeout(PATIENCE, left).await.expect("a clean namespace in time");
@@ -193,7 +191,6 @@ async fn announcements_are_events_of_the_object_and_repetitions_are_counted() {
             if let Some(event) = list["items"].as_array().and_then(|items| items.first().cloned()) {
                 return event;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let event = tokio::time::timeout(PATIENCE, found).await.expect("an event in time");

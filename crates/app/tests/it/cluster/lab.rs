@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use jamul_api::core::ByteString;
 use tempfile::TempDir;
@@ -15,8 +16,11 @@ pub(crate) struct Lab {
     scripts: PathBuf,
     run: PathBuf,
     /// Ended with it, if it is the test's own.
-    own: Option<TempDir>,
+    own: Option<(TempDir, MutexGuard<'static, ()>)>,
 }
+
+/// A machine has room for one more at a time.
+static OWN: Mutex<()> = Mutex::new(());
 
 impl Lab {
     /// The one of this run of all tests; `None` where there is none, which on CI is a failure.
@@ -28,8 +32,10 @@ impl Lab {
 
     /// One that this test may break.
     pub(crate) fn own() -> Option<Self> {
+        let scripts = peer("JAMUL_LAB")?;
+        let turn = OWN.lock().unwrap_or_else(PoisonError::into_inner);
         let dir = TempDir::new().unwrap();
-        let lab = Self { scripts: peer("JAMUL_LAB")?, run: dir.path().to_owned(), own: Some(dir) };
+        let lab = Self { scripts, run: dir.path().to_owned(), own: Some((dir, turn)) };
         lab.script("up", &["api"]);
         lab.prepare();
         Some(lab)
@@ -48,6 +54,16 @@ impl Lab {
         let mut command = Command::new(self.scripts.join(name));
         let status = command.args(arguments).env("JAMUL_LAB_RUN", &self.run).status().unwrap();
         assert!(status.success(), "{name} {arguments:?}");
+    }
+
+    /// Stops a program of the lab where it stands, or lets it go on.
+    pub(crate) fn signal(&self, program: &str, signal: &str) {
+        // Each lab has its own folder in the arguments of its programs.
+        let pattern = format!("^{program} .*{}", self.run.display());
+        let found = Command::new("pgrep").args(["-f", &pattern]).output().unwrap();
+        let pid = String::from_utf8(found.stdout).unwrap();
+        let status = Command::new("kill").args(["-s", signal, pid.trim()]).status().unwrap();
+        assert!(status.success(), "{program} {signal} {pid:?}");
     }
 
     /// A program in the lab's network.
@@ -187,11 +203,25 @@ impl<'a> Site<'a> {
         self.apply(&format!("{head}  rules:{rules}"));
     }
 
+    /// A command of ours with the kubeconfig of the lab: exit code, and what it prints.
+    pub(crate) fn command(&self, arguments: &[&str]) -> (Option<i32>, String) {
+        let state = TempDir::new().unwrap();
+        let mut command = self.lab.inside(&[env!("CARGO_BIN_EXE_jamul")]);
+        let output = command.args(arguments).env("XDG_STATE_HOME", state.path()).output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        (output.status.code(), String::from_utf8(output.stdout).unwrap() + &said)
+    }
+
     /// A replica, on the http and https ports of `address`.
     pub(crate) fn run(&self, name: &str, address: &str, more: &[&str]) -> Process {
+        self.run_everywhere(name, address, &[more, &["--watch-namespace", &self.namespace]].concat())
+    }
+
+    /// The same for all namespaces.
+    pub(crate) fn run_everywhere(&self, name: &str, address: &str, more: &[&str]) -> Process {
         let binary = env!("CARGO_BIN_EXE_jamul");
         let mut command = self.lab.inside(&[binary, "run", "--bind-address", address]);
-        command.args(["--watch-namespace", &self.namespace, "--leader-election-namespace", &self.namespace]);
+        command.args(["--leader-election-namespace", &self.namespace]);
         command.args(more).env("POD_NAME", name).env("POD_NAMESPACE", &self.namespace);
         Process::start(command)
     }
