@@ -75,13 +75,14 @@ impl Asking<'_> {
         };
         let group = worker.balancer.group(upstream);
         let mut attempts = Attempts::new(route.retry, &head.method, group.len());
-        let (limit, wait) = (route.body_limit, worker.settings.waits.body);
+        let (limit, wait) = (route.body_limit, connection.edge.waits.body);
         let (body, meter, replay) = RequestBody::new(incoming, limit, wait, attempts.keep())?;
         record.meter = Some(Rc::clone(&meter));
         let (client, protocol) = upgrade.unzip();
         let wire = Wire::new(upstream.protocol, connection.is_tls);
         let id = record.request_id.clone();
-        let mut request = forward::request(head, body, connection, id, protocol, wire)?;
+        let mut request =
+            forward::request(head, body, connection, &self.snapshot.globals.edge.trust, id, protocol, wire)?;
         let mut pick = group.pick(&self.wish, attempts.tried()).ok_or(Failure::NoEndpoint)?;
         loop {
             asked(record, &pick.member.endpoint);

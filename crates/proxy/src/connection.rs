@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -12,6 +13,7 @@ use hyper::rt::{Read, Write};
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use jamul_routing::Edge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -44,11 +46,12 @@ pub(crate) async fn accept(
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let open = |stream, peer| {
-        if worker.connections.len() >= worker.settings.limits.connections {
+        let edge = Arc::clone(&worker.snapshots.load().globals.edge);
+        if worker.connections.len() >= edge.limits.connections {
             tracing::warn!(%peer, "connection refused: the worker has as many as it may have");
             return;
         }
-        worker.connections.spawn_local(serve(Rc::clone(&worker), stream, peer, tls.clone()));
+        worker.connections.spawn_local(serve(Rc::clone(&worker), stream, peer, tls.clone(), edge));
     };
     loop {
         let accepted = tokio::select! {
@@ -70,23 +73,30 @@ pub(crate) async fn accept(
     Ok(())
 }
 
-async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, tls: Option<ServerTls>) {
+async fn serve(
+    worker: Rc<Worker>,
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<ServerTls>,
+    edge: Arc<Edge>,
+) {
     let _active = worker.metrics.connection_opened();
-    let Ends { client, local } = match ends(&worker, &mut stream, peer).await {
+    let ends = match ends(&mut stream, peer, &edge).await {
         Ok(ends) => ends,
         Err(error) => {
             tracing::debug!(%peer, error = &error as &dyn std::error::Error, "no PROXY protocol header");
             return;
         }
     };
-    let info = Rc::new(ConnInfo::new(client.ip().to_canonical(), local.port(), tls.is_some()));
+    let waits = edge.waits;
+    let info = Rc::new(ConnInfo::new(ends, tls.is_some(), edge));
     // Without it only latency suffers.
     let _: io::Result<()> = stream.set_nodelay(true);
-    let stream = SendTimeout::new(stream, worker.settings.waits.send);
+    let stream = SendTimeout::new(stream, waits.send);
     let Some(tls) = tls else {
         return serve_http1(worker, info, stream).await;
     };
-    match tokio::time::timeout(worker.settings.waits.header, tls.accept(stream)).await {
+    match tokio::time::timeout(waits.header, tls.accept(stream)).await {
         Ok(Ok(stream)) if tls::is_h2(&stream) => serve_http2(worker, info, TokioIo::new(stream)).await,
         Ok(Ok(stream)) => serve_http1(worker, info, stream).await,
         Ok(Err(error)) => {
@@ -97,11 +107,10 @@ async fn serve(worker: Rc<Worker>, mut stream: TcpStream, peer: SocketAddr, tls:
 }
 
 /// The connection's two ends, or what a load balancer in front says of them.
-async fn ends(worker: &Worker, stream: &mut TcpStream, peer: SocketAddr) -> io::Result<Ends> {
-    let client = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-    let ends = Ends { client, local: stream.local_addr()? };
-    match &worker.settings.proxy_protocol {
-        Some(settings) => proxy_protocol::accept(stream, ends, settings).await,
+async fn ends(stream: &mut TcpStream, peer: SocketAddr, edge: &Edge) -> io::Result<Ends> {
+    let ends = Ends::of(peer, stream.local_addr()?);
+    match edge.proxy_protocol {
+        Some(wait) => proxy_protocol::accept(stream, ends, wait, &edge.trust.peers).await,
         None => Ok(ends),
     }
 }
@@ -110,7 +119,7 @@ async fn serve_http1<T>(worker: Rc<Worker>, info: Rc<ConnInfo>, stream: T)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (limits, waits) = (worker.settings.limits, worker.settings.waits);
+    let (limits, waits) = (info.edge.limits, info.edge.waits);
     let drain = worker.drain.clone();
     let mut builder = http1::Builder::new();
     builder
@@ -130,7 +139,7 @@ async fn serve_http2<T>(worker: Rc<Worker>, info: Rc<ConnInfo>, io: T)
 where
     T: Read + Write + Unpin + 'static,
 {
-    let (limits, waits) = (worker.settings.limits, worker.settings.waits);
+    let (limits, waits) = (info.edge.limits, info.edge.waits);
     let drain = worker.drain.clone();
     let mut builder = http2::Builder::new(LocalExecutor);
     builder

@@ -41,13 +41,15 @@ pub(crate) async fn run(
     let (parts, incoming) = request.into_parts();
     let version = parts.version;
     let is_grpc = grpc::is_call(version, &parts.headers);
-    let record = ExchangeRecord::begin(connection.client, &parts);
+    let snapshot = worker.snapshots.load_full();
+    let client = snapshot.globals.edge.trust.client(&parts.headers, connection.peer);
+    let record = ExchangeRecord::begin(client, &parts);
     let mut open = OpenRecord::new(record, &worker.metrics, &worker.log, &worker.tap);
-    let serving = serve(&worker, &connection, parts, incoming, &mut open.record);
+    let serving = serve(&worker, &connection, &snapshot, parts, incoming, &mut open.record);
     let outcome = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or(Err(Failure::Panic));
     let mut outcome = outcome.unwrap_or_else(|failure| failed(failure, &mut open.record));
     if connection.is_tls
-        && let Some(hsts) = &worker.snapshots.load().globals.hsts
+        && let Some(hsts) = &snapshot.globals.hsts
     {
         outcome.head.headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
@@ -68,13 +70,13 @@ pub(crate) async fn run(
 async fn serve(
     worker: &Worker,
     connection: &ConnInfo,
+    snapshot: &Snapshot,
     mut parts: http::request::Parts,
     incoming: Incoming,
     record: &mut ExchangeRecord,
 ) -> Result<Outcome, Failure> {
-    let snapshot = worker.snapshots.load_full();
     let upgrade = forward::take_upgrade(&mut parts);
-    let mut head = forward::head(parts, connection)?;
+    let mut head = forward::head(parts, connection, record.client, &snapshot.globals.edge)?;
     if let Some(answer) = snapshot.challenges.find(&head.host, &head.path) {
         return Ok(Reply::text(StatusCode::OK, answer.to_owned()).into());
     }
@@ -95,7 +97,7 @@ async fn serve(
             (reply.into(), Author::Own, Stays::Verdict)
         }
         None => {
-            let asking = Asking { worker, connection, snapshot: &snapshot, route: &route, wish };
+            let asking = Asking { worker, connection, snapshot, route: &route, wish };
             match asking.ask(head, incoming, upgrade, record).await {
                 Ok(outcome) => (outcome, Author::Upstream, Stays::Nothing),
                 Err(failure) => (failed(failure, record), Author::Own, Stays::Nothing),

@@ -9,6 +9,8 @@ pub(crate) enum Failure {
     BadHost,
     /// The path has no canonical form, or a header could not be understood.
     BadRequest,
+    /// The path with its query is longer than `large-client-header-buffers` allows.
+    TargetTooLong,
     /// No route takes host and path.
     NoRoute,
     /// The route is closed until its settings are mended.
@@ -49,6 +51,7 @@ impl Failure {
     pub(crate) const fn reply(self) -> (StatusCode, Side) {
         match self {
             Self::BadHost | Self::BadRequest => (StatusCode::BAD_REQUEST, Side::Downstream),
+            Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Side::Downstream),
             Self::NoRoute => (StatusCode::NOT_FOUND, Side::Ours),
             Self::RouteClosed => (StatusCode::SERVICE_UNAVAILABLE, Side::Ours),
             Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, Side::Upstream),
@@ -64,9 +67,12 @@ impl Failure {
     /// Whether the connection must not be used again: what follows on it may be the rest of a body.
     pub(crate) const fn closes(self) -> bool {
         match self {
-            Self::BodyTooLarge | Self::BodyTimeout | Self::ClientGone | Self::BadHost | Self::BadRequest => {
-                true
-            }
+            Self::BodyTooLarge
+            | Self::BodyTimeout
+            | Self::ClientGone
+            | Self::BadHost
+            | Self::BadRequest
+            | Self::TargetTooLong => true,
             Self::NoRoute
             | Self::RouteClosed
             | Self::NoEndpoint

@@ -1,9 +1,12 @@
 //! Heads on their way through: what the client's becomes for the upstream, and the upstream's for the client.
 
+use std::net::IpAddr;
+
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use http::{Request, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
-use jamul_routing::{Host, RequestHead, path};
+use jamul_routing::edge::Trust;
+use jamul_routing::{Edge, Host, RequestHead, path};
 
 use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
@@ -23,34 +26,58 @@ const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
 /// How many headers [`request`] may add.
 const ADDED: usize = 12;
 
-/// The head that matching and filters see. Headers with `_` and `Proxy` are gone already: an upstream's CGI
-/// could take them for others (nginx's `underscores_in_headers off`; httpoxy).
+/// The head that matching and filters see, of a request for `client`. Headers with unusual names and `Proxy` are gone
+/// already: an upstream's CGI could take them for others (nginx's `underscores_in_headers off`; httpoxy).
 ///
 /// # Errors
-/// [`Failure::BadHost`], [`Failure::BadRequest`].
-pub(crate) fn head(parts: http::request::Parts, connection: &ConnInfo) -> Result<RequestHead, Failure> {
+/// [`Failure::BadHost`], [`Failure::BadRequest`], [`Failure::TargetTooLong`].
+pub(crate) fn head(
+    parts: http::request::Parts,
+    connection: &ConnInfo,
+    client: IpAddr,
+    edge: &Edge,
+) -> Result<RequestHead, Failure> {
     let (host, written) = host(&parts)?;
     let canonical = path::normalize(parts.uri.path()).map_err(|_| Failure::BadRequest)?;
     let target = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
+    if target.len() > edge.limits.line_bytes {
+        return Err(Failure::TargetTooLong);
+    }
     let target = path::resolve(target).into_owned();
     let mut headers = parts.headers;
+    let forwarded = edge.trust.forwarded(&headers, connection.peer);
     headers.insert(header::HOST, written);
     headers.remove("proxy");
-    let underscored: Vec<HeaderName> =
-        headers.keys().filter(|name| name.as_str().contains('_')).cloned().collect();
-    for name in &underscored {
-        headers.remove(name);
-    }
+    clean(&mut headers, edge)?;
+    let is_tls = forwarded.as_ref().and_then(|forwarded| forwarded.is_tls).unwrap_or(connection.is_secure);
     Ok(RequestHead {
         method: parts.method,
         host,
         path: canonical,
         target,
         headers,
-        client: connection.client,
-        is_tls: connection.is_tls,
+        client,
+        is_tls,
+        forwarded: forwarded.map(Box::new),
         edits: Vec::new(),
     })
+}
+
+/// Takes away the headers whose names are not allowed.
+fn clean(headers: &mut HeaderMap, edge: &Edge) -> Result<(), Failure> {
+    let mut dropped: Vec<HeaderName> = Vec::new();
+    for (name, value) in &*headers {
+        if name.as_str().len() + value.len() > edge.limits.line_bytes {
+            return Err(Failure::BadRequest);
+        }
+        if !edge.names.allow(name.as_str()) {
+            dropped.push(name.clone());
+        }
+    }
+    for name in &dropped {
+        headers.remove(name);
+    }
+    Ok(())
 }
 
 /// The one host of a request, for routing and as the client wrote it.
@@ -104,11 +131,12 @@ pub(crate) fn request(
     head: RequestHead,
     body: RequestBody,
     connection: &ConnInfo,
+    trust: &Trust,
     request_id: HeaderValue,
     upgrade: Option<HeaderValue>,
     wire: Wire,
 ) -> Result<Request<RequestBody>, Failure> {
-    let RequestHead { method, target, mut headers, client, is_tls, edits, .. } = head;
+    let RequestHead { method, target, mut headers, client, is_tls, forwarded, edits, .. } = head;
     // The client's own are resolved; these come from a rewrite, and would lead out of where it leads to.
     if path::has_dots(&target) {
         return Err(Failure::BadRequest);
@@ -123,21 +151,24 @@ pub(crate) fn request(
     // hyper has answered it, or will when the body is first read.
     headers.remove(header::EXPECT);
     join_cookies(&mut headers);
-    let client = if client == connection.client {
-        connection.client_value.clone()
+    let client = if client == connection.peer.address {
+        connection.peer_value.clone()
     } else {
         HeaderValue::try_from(client.to_string()).map_err(|_| Failure::BadRequest)?
     };
     let scheme = HeaderValue::from_static(if is_tls { "https" } else { "http" });
+    let forwarded = forwarded.map(|forwarded| *forwarded).unwrap_or_default();
+    let host = forwarded.host.map_or(host, |(_, written)| written);
     // So that the map grows once, not with some of the names below.
     headers.reserve(ADDED);
-    keep_original(&mut headers, &X_FORWARDED_FOR, X_ORIGINAL_FORWARDED_FOR);
+    let way = way(&headers, connection, trust, &client);
+    keep_original(&mut headers, &trust.address_header, X_ORIGINAL_FORWARDED_FOR);
     keep_original(&mut headers, &X_FORWARDED_HOST, X_ORIGINAL_FORWARDED_HOST);
     headers.insert(X_REQUEST_ID, request_id);
-    headers.insert(X_REAL_IP, client.clone());
-    headers.insert(X_FORWARDED_FOR, client);
+    headers.insert(X_REAL_IP, client);
+    headers.insert(X_FORWARDED_FOR, way);
     headers.insert(X_FORWARDED_HOST, host.clone());
-    headers.insert(X_FORWARDED_PORT, connection.port_value.clone());
+    headers.insert(X_FORWARDED_PORT, forwarded.port.unwrap_or_else(|| connection.port_value.clone()));
     headers.insert(X_FORWARDED_PROTO, scheme.clone());
     headers.insert(X_FORWARDED_SCHEME, scheme.clone());
     headers.insert(X_SCHEME, scheme);
@@ -219,9 +250,16 @@ fn is_hop_by_hop(name: &HeaderName) -> bool {
     )
 }
 
+/// `X-Forwarded-For`: the client, or the whole way to it.
+fn way(headers: &HeaderMap, connection: &ConnInfo, trust: &Trust, client: &HeaderValue) -> HeaderValue {
+    let Some(sent) = trust.chain_of(headers, connection.peer) else { return client.clone() };
+    let whole = [sent.as_bytes(), connection.peer_value.as_bytes()].join(b", ".as_slice());
+    HeaderValue::from_bytes(&whole).unwrap_or_else(|_| client.clone())
+}
+
 /// What the client sent as `name` stays readable as `original`; nobody else sets that.
 fn keep_original(headers: &mut HeaderMap, name: &HeaderName, original: HeaderName) {
-    match headers.remove(name) {
+    match headers.get(name).cloned() {
         Some(value) => {
             headers.insert(original, value);
         }

@@ -57,7 +57,7 @@ pub use endpoint_health::EndpointHealths;
 pub use error::ProxyError;
 pub use metrics::Metrics;
 pub use server::Proxy;
-pub use settings::{Limits, LogFormat, ProxyProtocol, ProxySettings, Waits};
+pub use settings::{LogFormat, ProxySettings};
 pub use snapshots::Snapshots;
 pub use tap::{Tap, Tapped};
 pub use tls::{BadCertificate, PortCertificate, ServerTls};

@@ -5,12 +5,11 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use jamul_routing::edge::{Peer, Peers};
 use proxy_header::{ParseConfig, ProxyHeader};
-use tokio::io::AsyncReadExt;
-use tokio::net::TcpStream;
-
-use crate::settings::ProxyProtocol;
+use tokio::io::{AsyncRead, AsyncReadExt};
 
 /// The shortest header there is: `PROXY UNKNOWN` with its line end. Both versions are told apart within it.
 const SHORTEST: usize = 15;
@@ -29,27 +28,47 @@ pub(crate) struct Ends {
     pub(crate) client: SocketAddr,
     /// Ours, or that of the load balancer in front.
     pub(crate) local: SocketAddr,
+    /// Whether a header says so.
+    pub(crate) is_told: bool,
 }
 
-/// Reads the header, and nothing after it; `ends` are those of the connection itself.
+impl Ends {
+    /// Those of a connection itself.
+    pub(crate) fn of(client: SocketAddr, local: SocketAddr) -> Self {
+        Self { client: SocketAddr::new(client.ip().to_canonical(), client.port()), local, is_told: false }
+    }
+
+    /// The client's end, as far as trust goes.
+    pub(crate) fn peer(&self) -> Peer {
+        Peer { address: self.client.ip(), is_told: self.is_told }
+    }
+}
+
+/// Reads the header, and nothing after it, within `wait`; `ends` are those of the connection itself. What others than
+/// `trusted` say is read and not believed.
 ///
 /// # Errors
 /// No header, none that can be understood, or none in time.
-pub(crate) async fn accept(stream: &mut TcpStream, ends: Ends, settings: &ProxyProtocol) -> io::Result<Ends> {
-    let header = tokio::time::timeout(settings.wait, read(stream)).await.map_err(io::Error::from)??;
+pub(crate) async fn accept(
+    stream: &mut (impl AsyncRead + Unpin),
+    ends: Ends,
+    wait: Duration,
+    trusted: &Peers,
+) -> io::Result<Ends> {
+    let header = tokio::time::timeout(wait, read(stream)).await.map_err(io::Error::from)??;
     let (parsed, length) = ProxyHeader::parse(&header, ParseConfig::default()).map_err(|_| malformed())?;
     if length != header.len() {
         return Err(malformed());
     }
     // Without addresses (LOCAL, UNKNOWN) it is the load balancer itself that looks whether we are there.
-    let Some(told) = parsed.proxied_address().filter(|_| settings.trusts(ends.client.ip())) else {
+    let Some(told) = parsed.proxied_address().filter(|_| trusted.hold(ends.peer())) else {
         return Ok(ends);
     };
-    Ok(Ends { client: told.source, local: told.destination })
+    Ok(Ends { is_told: true, ..Ends::of(told.source, told.destination) })
 }
 
 /// The bytes of one header.
-async fn read(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let mut header = vec![0; SHORTEST];
     stream.read_exact(&mut header).await?;
     if header.starts_with(SIGNATURE_V2) {

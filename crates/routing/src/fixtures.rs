@@ -28,6 +28,7 @@ pub(crate) fn head(target: &str) -> RequestHead {
         headers: HeaderMap::new(),
         client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         is_tls: false,
+        forwarded: None,
         edits: Vec::new(),
     }
 }

@@ -1,14 +1,20 @@
 //! What holds for all exchanges, from the controller's ConfigMap.
 
+use std::sync::Arc;
+
 use http::HeaderValue;
 
-use crate::annotation::{Invalid, parse_bool};
+use crate::annotation::Invalid;
+use crate::edge::Edge;
+use crate::setting_reader::SettingReader;
 
 /// What holds for all exchanges.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Globals {
     /// `Strict-Transport-Security` of every answer by https (RFC 6797); `None` = none is added.
     pub hsts: Option<HeaderValue>,
+    /// How clients are met.
+    pub edge: Arc<Edge>,
 }
 
 const HSTS: &str = "hsts";
@@ -21,41 +27,28 @@ const DEFAULT_MAX_AGE: u64 = 31_536_000;
 impl Default for Globals {
     /// ingress-nginx's.
     fn default() -> Self {
-        Self { hsts: Some(HeaderValue::from_static("max-age=31536000; includeSubDomains")) }
+        let hsts = Some(HeaderValue::from_static("max-age=31536000; includeSubDomains"));
+        Self { hsts, edge: Arc::default() }
     }
 }
 
 impl Globals {
     /// Reads them by `setting`; what is invalid keeps its default and is told.
     pub fn compile(setting: impl Fn(&str) -> Option<String>) -> (Self, Vec<Invalid>) {
-        let mut invalid = Vec::new();
-        let read =
-            |key: &str| setting(key).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-        let mut boolean =
-            |key: &'static str, default: bool| match read(key).map(|text| parse_bool(key, &text)) {
-                Some(Ok(value)) => value,
-                Some(Err(error)) => {
-                    invalid.push(error);
-                    default
-                }
-                None => default,
-            };
-        let (is_on, subdomains, preload) =
-            (boolean(HSTS, true), boolean(SUBDOMAINS, true), boolean(PRELOAD, false));
-        let age = read(MAX_AGE).map(|text| text.parse::<u64>().map_err(|_| text));
-        let age = match age {
-            Some(Ok(age)) => age,
-            Some(Err(text)) => {
-                invalid.push(Invalid::new(MAX_AGE, text, "seconds, such as 31536000"));
-                DEFAULT_MAX_AGE
-            }
-            None => DEFAULT_MAX_AGE,
-        };
-        let subdomains = if subdomains { "; includeSubDomains" } else { "" };
-        let preload = if preload { "; preload" } else { "" };
-        let value = HeaderValue::try_from(format!("max-age={age}{subdomains}{preload}")).ok();
-        (Self { hsts: value.filter(|_| is_on) }, invalid)
+        let mut settings = SettingReader::new(&setting);
+        let hsts = hsts(&mut settings);
+        let edge = Arc::new(Edge::read(&mut settings));
+        (Self { hsts, edge }, settings.invalid)
     }
+}
+
+fn hsts(settings: &mut SettingReader<'_>) -> Option<HeaderValue> {
+    let is_on = settings.boolean(HSTS).unwrap_or(true);
+    let subdomains = if settings.boolean(SUBDOMAINS).unwrap_or(true) { "; includeSubDomains" } else { "" };
+    let preload = if settings.boolean(PRELOAD).unwrap_or_default() { "; preload" } else { "" };
+    let age = settings.value(MAX_AGE, |text| text.parse::<u64>().ok(), "seconds, such as 31536000");
+    let age = age.unwrap_or(DEFAULT_MAX_AGE);
+    HeaderValue::try_from(format!("max-age={age}{subdomains}{preload}")).ok().filter(|_| is_on)
 }
 
 #[cfg(test)]

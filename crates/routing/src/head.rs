@@ -24,8 +24,10 @@ pub struct RequestHead {
     pub headers: HeaderMap,
     /// The client's address (after PROXY protocol and trusted forwarding headers).
     pub client: IpAddr,
-    /// Whether the connection came by TLS.
+    /// Whether the client came by TLS: to us, or to a believed proxy in front.
     pub is_tls: bool,
+    /// What a believed proxy in front says of the request.
+    pub forwarded: Option<Box<Forwarded>>,
     /// Made to the headers that the upstream gets, after Jamul's own.
     pub edits: Vec<HeaderEdit>,
 }
@@ -36,6 +38,29 @@ impl RequestHead {
     pub fn query(&self) -> Option<&str> {
         self.target.split_once('?').map(|(_, query)| query)
     }
+
+    /// The host by which the client knows us: the one that a believed proxy names, else [`Self::host`].
+    #[must_use]
+    pub fn public_host(&self) -> &Host {
+        self.forwarded_host().map_or(&self.host, |(host, _)| host)
+    }
+
+    /// The host that a believed proxy names, and as it was written.
+    #[must_use]
+    pub fn forwarded_host(&self) -> Option<&(Host, HeaderValue)> {
+        self.forwarded.as_deref().and_then(|forwarded| forwarded.host.as_ref())
+    }
+}
+
+/// What a believed proxy says of a request; `None` where it says nothing that can be understood.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Whether the client came by TLS (`X-Forwarded-Proto`).
+    pub is_tls: Option<bool>,
+    /// The host that the client asked for, and as it was written (`X-Forwarded-Host`, the first).
+    pub host: Option<(Host, HeaderValue)>,
+    /// The port that the client connected to (`X-Forwarded-Port`).
+    pub port: Option<HeaderValue>,
 }
 
 /// The head of a response.

@@ -7,6 +7,7 @@ use crate::globals::Globals;
 use crate::route::Route;
 use crate::router::Router;
 use crate::shards::Shards;
+use crate::streams::Streams;
 use crate::tls::CertTable;
 use crate::upstream::{Upstream, UpstreamId};
 
@@ -25,6 +26,8 @@ pub struct Snapshot {
     pub certs: CertTable,
     /// HTTP-01 answers.
     pub challenges: Arc<Challenges>,
+    /// TCP and UDP services.
+    pub streams: Arc<Streams>,
     /// What holds for all exchanges.
     pub globals: Arc<Globals>,
 }

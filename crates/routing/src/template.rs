@@ -95,8 +95,12 @@ impl Template {
     }
 }
 
-/// The `Host` header with its port as the client sent it, if it agrees with the host that routing used.
+/// The host with its port that a believed proxy in front names, else the `Host` header as the client sent it, if it agrees
+/// with the host that routing used.
 pub(crate) fn http_host(head: &RequestHead) -> &str {
+    if let Some(Ok(named)) = head.forwarded_host().map(|(_, written)| written.to_str()) {
+        return named;
+    }
     let sent = head.headers.get(header::HOST).and_then(|value| value.to_str().ok());
     match sent {
         Some(sent) if Host::parse(sent).as_ref() == Some(&head.host) => sent,
@@ -104,7 +108,7 @@ pub(crate) fn http_host(head: &RequestHead) -> &str {
     }
 }
 
-/// `https` or `http`, as the connection came.
+/// `https` or `http`, as the client came.
 pub(crate) fn scheme(head: &RequestHead) -> &'static str {
     if head.is_tls { "https" } else { "http" }
 }

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use jamul_api::ObjectKey;
+use jamul_routing::edge::{Believed, Peers, Trust};
 use jamul_routing::settings::{did_you_mean, group};
 use jamul_routing::{Diagnostic, Globals, Severity, Support};
 
@@ -22,6 +23,12 @@ pub(crate) fn translate(key: &ObjectKey, data: &BTreeMap<String, String>) -> (Gl
         let message =
             format!("{:?} is not valid, expected {}; the default is used", invalid.value, invalid.expected);
         report(Severity::Warning, invalid.key, "InvalidSetting", message)
+    });
+    let believed = believes_everybody(&globals.edge.trust).then(|| {
+        let message = "whoever connects is believed about the client's address: expected the addresses of the proxies in \
+                       front in proxy-real-ip-cidr, such as 10.0.0.0/8"
+            .to_owned();
+        report(Severity::Warning, "proxy-real-ip-cidr", "EverybodyBelieved", message)
     });
     let unused = data.keys().filter_map(|name| match group(name) {
         Some(found) => match found.support {
@@ -45,6 +52,11 @@ pub(crate) fn translate(key: &ObjectKey, data: &BTreeMap<String, String>) -> (Gl
             Some(report(Severity::Warning, name, "UnknownSetting", message))
         }
     });
-    let diagnostics = invalid.chain(unused).collect();
+    let diagnostics = invalid.chain(believed).chain(unused).collect();
     (globals, diagnostics)
+}
+
+/// Whether any client may say that it is another one.
+fn believes_everybody(trust: &Trust) -> bool {
+    trust.believed != Believed::Nothing && trust.peers == Peers::WhoeverConnects
 }

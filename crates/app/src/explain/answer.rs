@@ -77,6 +77,7 @@ impl Asked {
             headers: HeaderMap::new(),
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_tls: false,
+            forwarded: None,
             edits: Vec::new(),
         };
         let carry = Carry::default();

@@ -7,6 +7,7 @@ mod annotations;
 mod clients;
 mod error_pages;
 mod exchanges;
+mod forwarding;
 mod frames;
 mod grpc;
 mod origin;

@@ -2,21 +2,23 @@
 
 use std::time::Duration;
 
-use jamul_proxy::ProxyProtocol;
+use jamul_routing::edge::Peers;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::origin::Origin;
 use crate::stage::{SnapshotBuilder, Stage};
 
+const WAIT: Duration = Duration::from_secs(5);
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: a.example\r\nconnection: close\r\n\r\n";
 
-async fn stage(settings: ProxyProtocol) -> Stage {
+async fn stage(trusted: Peers, wait: Duration) -> Stage {
     let origin = Origin::start("one").await;
-    Stage::start_with(SnapshotBuilder::default().route("a.example", &[origin.address]), |all| {
-        all.access_log = false;
-        all.proxy_protocol = Some(settings);
-    })
+    let builder = SnapshotBuilder::default().route("a.example", &[origin.address]).edge(|edge| {
+        edge.proxy_protocol = Some(wait);
+        edge.trust.peers = trusted;
+    });
+    Stage::start(builder)
 }
 
 /// What comes back after `header` and a request; empty if the connection is closed without an answer.
@@ -40,7 +42,7 @@ fn version2(command: u8, family: u8, addresses: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn the_client_is_who_a_trusted_peer_says() {
-    let stage = stage(ProxyProtocol::default()).await;
+    let stage = stage(Peers::WhoeverConnects, WAIT).await;
     let ipv4 = [192, 0, 2, 7, 10, 0, 0, 1, 0x30, 0x39, 0x01, 0xbb];
     let mut ipv6 = [0; 36];
     ipv6[..4].copy_from_slice(&[0x20, 0x01, 0x0d, 0xb8]);
@@ -63,17 +65,26 @@ async fn the_client_is_who_a_trusted_peer_says() {
 }
 
 #[tokio::test]
+async fn a_load_balancer_that_was_reached_on_443_makes_the_request_one_by_https() {
+    let stage = stage(Peers::WhoeverConnects, WAIT).await;
+    for (port, scheme) in [(443, "https"), (80, "http")] {
+        let header = format!("PROXY TCP4 192.0.2.1 10.0.0.1 5000 {port}\r\n");
+        let response = after(&stage, header.as_bytes()).await;
+        let expected = format!("x-forwarded-port: {port}\nx-forwarded-proto: {scheme}\n");
+        assert!(response.contains(&expected), "{response}");
+    }
+}
+
+#[tokio::test]
 async fn an_untrusted_peer_stays_who_it_is() {
-    let trusted = vec!["192.0.2.0/24".parse().unwrap()];
-    let stage = stage(ProxyProtocol { trusted, ..ProxyProtocol::default() }).await;
+    let stage = stage(Peers::Of(vec!["192.0.2.0/24".parse().unwrap()]), WAIT).await;
     let response = after(&stage, b"PROXY TCP4 198.51.100.1 10.0.0.1 5000 80\r\n").await;
     assert!(response.contains("x-real-ip: 127.0.0.1\n"), "{response}");
 }
 
 #[tokio::test]
 async fn a_connection_without_a_header_gets_no_answer() {
-    let settings = ProxyProtocol { wait: Duration::from_millis(200), ..ProxyProtocol::default() };
-    let stage = stage(settings).await;
+    let stage = stage(Peers::WhoeverConnects, Duration::from_millis(200)).await;
     let endless = [b"PROXY TCP4 ".as_slice(), &[b'1'; 200]].concat();
     let huge = version2(0x21, 0x11, &[0; 5000]);
     for header in [

@@ -7,8 +7,8 @@ use arc_swap::ArcSwap;
 use jamul_proxy::{EndpointHealths, Metrics, Proxy, ProxyError, ProxySettings, Snapshots};
 use jamul_routing::route::Target;
 use jamul_routing::{
-    Balance, Endpoint, Filter, Host, HostPattern, HostRoutes, Origin, PathMatch, Protocol, Retry, Route,
-    RouteId, Snapshot, Timeouts, Upstream, UpstreamId,
+    Balance, Edge, Endpoint, Filter, Globals, Host, HostPattern, HostRoutes, Origin, PathMatch, Protocol,
+    Retry, Route, RouteId, Snapshot, Timeouts, Upstream, UpstreamId,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -54,6 +54,14 @@ impl SnapshotBuilder {
         self.0.upstreams.insert(id, Arc::new(upstream));
         let routes = HostRoutes::new(vec![Arc::new(route)], false);
         self.0.router.insert(HostPattern::parse(host).unwrap(), Arc::new(routes));
+        self
+    }
+
+    /// Meets clients in another way.
+    pub(crate) fn edge(mut self, change: impl FnOnce(&mut Edge)) -> Self {
+        let mut edge = Edge::default();
+        change(&mut edge);
+        self.0.globals = Arc::new(Globals { edge: Arc::new(edge), ..Globals::default() });
         self
     }
 

@@ -87,7 +87,7 @@ impl Filter for SourceRange {
 ///
 /// # Errors
 /// [`Invalid`] if there is none or one is neither.
-pub(super) fn parse_ranges(key: &'static str, list: &str) -> Result<Vec<IpNet>, Invalid> {
+pub(crate) fn parse_ranges(key: &'static str, list: &str) -> Result<Vec<IpNet>, Invalid> {
     let ranges: Option<Vec<IpNet>> = items(list).map(parse_range).collect();
     ranges.filter(|ranges| !ranges.is_empty()).ok_or_else(|| {
         Invalid::new(key, list, "a comma list of addresses or CIDR ranges, such as 10.0.0.0/8")

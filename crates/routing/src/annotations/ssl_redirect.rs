@@ -130,7 +130,7 @@ impl Filter for SslRedirectFilter {
             TrailingSlash::Strip => head.target.strip_suffix('/').unwrap_or(&head.target),
             TrailingSlash::Keep => &head.target,
         };
-        let location = format!("https://{}{port}{target}", head.host);
+        let location = format!("https://{}{port}{target}", head.public_host());
         Verdict::Reply(Reply::redirect_to(self.style.status, &location))
     }
 }
