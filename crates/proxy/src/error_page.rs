@@ -100,7 +100,15 @@ impl ErrorPage<'_> {
         let wish = Wish::of(route, &self.head);
         let wire = Wire::new(upstream.protocol, connection.is_tls);
         let body = RequestBody::Empty;
-        let request = forward::request(self.head, body, connection, self.request_id, None, wire)?;
+        let request = forward::request(
+            self.head,
+            body,
+            connection,
+            &self.snapshot.globals.edge.trust,
+            self.request_id,
+            None,
+            wire,
+        )?;
         let group = worker.balancer.group(upstream);
         let Pick { member, .. } = group.pick(&wish, &[]).ok_or(Failure::NoEndpoint)?;
         let (timeouts, busy) = (&route.timeouts, member.begin());

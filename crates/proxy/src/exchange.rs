@@ -80,7 +80,7 @@ async fn serve(
     if let Some(answer) = snapshot.challenges.find(&head.host, &head.path) {
         return Ok(Reply::text(StatusCode::OK, answer.to_owned()).into());
     }
-    let Some(route) = route(&snapshot, &head) else { return unrouted(&head) };
+    let Some(route) = route(snapshot, &head) else { return unrouted(&head) };
     record.route = Some(Arc::clone(&route));
     let wish = Wish::of(&route, &head);
     let https_port = worker.settings.https_port_in_redirects;
@@ -106,7 +106,7 @@ async fn serve(
     };
     if let Some((pages, head)) = failing.filter(|_| !record.stood_in) {
         let (target, request_id) = (record.target.as_str(), record.request_id.clone());
-        let (snapshot, route) = (&snapshot, &route);
+        let route = &route;
         let page = ErrorPage { worker, connection, snapshot, route, head, target, request_id };
         outcome = page.replace(pages, outcome, author, stays).await;
     }

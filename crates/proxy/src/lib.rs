@@ -39,6 +39,7 @@ mod pool;
 mod proxy_protocol;
 mod question;
 mod record;
+mod relay;
 mod request_body;
 mod signal;
 mod snapshots;

@@ -1,14 +1,10 @@
 //! Upgraded connections (RFC 9110 section 7.8): WebSocket and whatever else client and upstream agree on.
 
-use std::io;
-use std::pin::pin;
-use std::time::Duration;
-
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use jamul_routing::Timeouts;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::relay::{self, Ending, Passed};
 use crate::worker::Worker;
 
 /// Passes bytes both ways between two upgraded connections until one ends or both are silent for too long.
@@ -29,33 +25,10 @@ async fn carry(client: OnUpgrade, upstream: OnUpgrade, timeouts: Timeouts) {
         tracing::debug!("upgrade not completed");
         return;
     };
-    let (from_client, to_client) = tokio::io::split(TokioIo::new(client));
-    let (from_upstream, to_upstream) = tokio::io::split(TokioIo::new(upstream));
-    let up = pass(from_client, to_upstream, timeouts.send);
-    let down = pass(from_upstream, to_client, timeouts.read);
-    let mut ways = (pin!(up), pin!(down));
+    let (client, upstream) = (TokioIo::new(client), TokioIo::new(upstream));
+    let mut passed = Passed::default();
     // As nginx does, the end of one way is the end of both.
-    let ended = futures_util::future::select(ways.0.as_mut(), ways.1.as_mut()).await.factor_first().0;
-    if let Err(error) = ended {
-        tracing::debug!(error = &error as &dyn std::error::Error, "upgraded connection ended early");
-    }
-}
-
-async fn pass(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    idle: Duration,
-) -> io::Result<()> {
-    let mut buffer = vec![0; 16 * 1024];
-    loop {
-        let count = tokio::time::timeout(idle, from.read(&mut buffer)).await.map_err(io::Error::from)??;
-        let Some(bytes) = buffer.get(..count).filter(|bytes| !bytes.is_empty()) else {
-            return to.shutdown().await;
-        };
-        let written = async {
-            to.write_all(bytes).await?;
-            to.flush().await
-        };
-        tokio::time::timeout(idle, written).await.map_err(io::Error::from)??;
+    if let Err(error) = relay::both_ways(client, upstream, timeouts.read, Ending::Either, &mut passed).await {
+        tracing::debug!(?passed, error = &error as &dyn std::error::Error, "upgraded connection ended early");
     }
 }

@@ -9,6 +9,7 @@ use jamul_api::core::{
     EndpointPort, EndpointSlice, EndpointSubset, Endpoints, IngressServiceBackend, IntOrString, Service,
     ServicePort,
 };
+use jamul_routing::streams::Transport;
 use jamul_routing::{Endpoint, Protocol, Upstream, UpstreamId, Via};
 
 use crate::objects::Objects;
@@ -39,6 +40,8 @@ impl fmt::Display for Port {
 pub(crate) struct Backend {
     pub(crate) service: ObjectKey,
     pub(crate) port: Port,
+    /// What the port carries.
+    pub(crate) transport: Transport,
     pub(crate) via: Via,
 }
 
@@ -51,7 +54,8 @@ impl Backend {
             Some(number) => Port::Number(number),
             None => Port::Name(port.and_then(|port| port.name.clone()).unwrap_or_default()),
         };
-        Self { service: ObjectKey::new(namespace, backend.name.as_str()), port, via: Via::Endpoints }
+        let service = ObjectKey::new(namespace, backend.name.as_str());
+        Self { service, port, transport: Transport::Tcp, via: Via::Endpoints }
     }
 
     /// A Service at its first port (`default-backend`).
@@ -148,7 +152,7 @@ pub(crate) fn translate(
 /// What the port of the Service says about itself: Kubernetes' own names, and those of IANA and of other
 /// ingress controllers. Any other, and `http` and `kubernetes.io/ws` too, is HTTP/1.1.
 fn app_protocol(backend: &Backend, objects: &Objects) -> Option<Protocol> {
-    let port = find_port(&backend.port, objects.services.get(&backend.service)?)?;
+    let port = find_port(backend, objects.services.get(&backend.service)?)?;
     match port.app_protocol.as_deref()?.to_ascii_lowercase().as_str() {
         "kubernetes.io/h2c" | "h2c" | "http2" | "grpc" => Some(Protocol::Grpc),
         "grpcs" => Some(Protocol::Grpcs),
@@ -157,13 +161,18 @@ fn app_protocol(backend: &Backend, objects: &Objects) -> Option<Protocol> {
     }
 }
 
-fn endpoints(backend: &Backend, objects: &Objects, settings: &Settings) -> Result<Vec<Endpoint>, Fault> {
+/// Where `backend` is, sorted; never empty.
+pub(crate) fn endpoints(
+    backend: &Backend,
+    objects: &Objects,
+    settings: &Settings,
+) -> Result<Vec<Endpoint>, Fault> {
     let service = objects.services.get(&backend.service).ok_or_else(|| Fault::service_missing(backend))?;
     let kind = service.spec.as_ref().and_then(|spec| spec.type_.as_deref());
     if kind == Some("ExternalName") {
         return external(backend, service, settings).map(|endpoint| vec![endpoint]);
     }
-    let port = find_port(&backend.port, service).ok_or_else(|| Fault::port_missing(backend, service))?;
+    let port = find_port(backend, service).ok_or_else(|| Fault::port_missing(backend, service))?;
     if backend.via == Via::ClusterIp
         && let Some(endpoint) = cluster_ip(service, port)
     {
@@ -171,11 +180,11 @@ fn endpoints(backend: &Backend, objects: &Objects, settings: &Settings) -> Resul
     }
     let mut slices = objects.slices_of(&backend.service).peekable();
     let mut endpoints: Vec<Endpoint> = if slices.peek().is_some() {
-        let (ready, finishing) = slice_endpoints(slices, service, port);
+        let (ready, finishing) = slice_endpoints(slices, service, port, backend.transport);
         if ready.is_empty() { finishing } else { ready }
     } else {
         let found = objects.endpoints.get(&backend.service);
-        found.map(|found| subset_endpoints(found, port)).unwrap_or_default()
+        found.map(|found| subset_endpoints(found, port, backend.transport)).unwrap_or_default()
     };
     endpoints.sort();
     endpoints.dedup();
@@ -183,15 +192,16 @@ fn endpoints(backend: &Backend, objects: &Objects, settings: &Settings) -> Resul
 }
 
 /// The port by number or name; failing that by target port, which ingress-nginx takes too.
-fn find_port<'a>(port: &Port, service: &'a Service) -> Option<&'a ServicePort> {
+fn find_port<'a>(backend: &Backend, service: &'a Service) -> Option<&'a ServicePort> {
     let ports = service.spec.as_ref()?.ports.as_deref().unwrap_or_default();
-    let by_itself = ports.iter().find(|found| match port {
+    let carries = |found: &&ServicePort| carries(found.protocol.as_deref(), backend.transport);
+    let by_itself = ports.iter().filter(carries).find(|found| match &backend.port {
         Port::Number(number) => found.port == i32::from(*number),
         Port::Name(name) => !name.is_empty() && found.name.as_ref() == Some(name),
         Port::First => true,
     });
     by_itself.or_else(|| {
-        ports.iter().find(|found| match (port, &found.target_port) {
+        ports.iter().filter(carries).find(|found| match (&backend.port, &found.target_port) {
             (Port::Number(number), Some(IntOrString::Int(target))) => *target == i32::from(*number),
             (Port::Name(name), Some(IntOrString::String(target))) => !name.is_empty() && target == name,
             (Port::Number(_) | Port::Name(_) | Port::First, _) => false,
@@ -199,12 +209,17 @@ fn find_port<'a>(port: &Port, service: &'a Service) -> Option<&'a ServicePort> {
     })
 }
 
+/// Whether a port that says `protocol` is one of `transport`.
+fn carries(protocol: Option<&str>, transport: Transport) -> bool {
+    protocol.unwrap_or(Transport::Tcp.name()) == transport.name()
+}
+
 /// Where a Service of type ExternalName leads; its port need not be listed in the Service.
 fn external(backend: &Backend, service: &Service, settings: &Settings) -> Result<Endpoint, Fault> {
     if settings.disable_external_names {
         return Err(Fault::external_name(backend, "", "is refused by --disable-svc-external-name"));
     }
-    let listed = find_port(&backend.port, service);
+    let listed = find_port(backend, service);
     let port = match (listed, &backend.port) {
         (Some(ServicePort { target_port: Some(IntOrString::Int(target)), .. }), _) => port_number(*target),
         (Some(listed), _) => port_number(listed.port),
@@ -264,11 +279,12 @@ fn slice_endpoints<'a>(
     slices: impl Iterator<Item = &'a Arc<EndpointSlice>>,
     service: &Service,
     port: &ServicePort,
+    transport: Transport,
 ) -> (Vec<Endpoint>, Vec<Endpoint>) {
     let publishes_all = service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses) == Some(true);
     let (mut ready, mut finishing) = (Vec::new(), Vec::new());
     for slice in slices {
-        let listed = slice.ports.iter().flatten().filter_map(ListedPort::of_slice);
+        let listed = slice.ports.iter().flatten().filter_map(|port| ListedPort::of_slice(port, transport));
         let Some(number) = choose_port(&listed.collect::<Vec<_>>(), port) else { continue };
         let is_named = slice.address_type == "FQDN";
         for found in &slice.endpoints {
@@ -292,13 +308,13 @@ fn slice_endpoints<'a>(
 }
 
 /// The ready endpoints of an Endpoints object.
-fn subset_endpoints(endpoints: &Endpoints, port: &ServicePort) -> Vec<Endpoint> {
+fn subset_endpoints(endpoints: &Endpoints, port: &ServicePort, transport: Transport) -> Vec<Endpoint> {
     let of_subset = |subset: &EndpointSubset| -> Vec<Endpoint> {
         let listed: Vec<ListedPort<'_>> = subset
             .ports
             .iter()
             .flatten()
-            .filter(|listed| listed.protocol.as_deref().unwrap_or("TCP") == "TCP")
+            .filter(|listed| carries(listed.protocol.as_deref(), transport))
             .filter_map(|listed| {
                 Some((listed.name.as_deref().unwrap_or_default(), port_number(listed.port)?))
             })
@@ -314,7 +330,7 @@ fn subset_endpoints(endpoints: &Endpoints, port: &ServicePort) -> Vec<Endpoint> 
     endpoints.subsets.iter().flatten().flat_map(of_subset).collect()
 }
 
-/// A TCP port that a slice or subset lists: the container's, already resolved.
+/// A port that a slice or subset lists: the container's, already resolved.
 #[derive(Clone, Copy, Debug)]
 struct ListedPort<'a> {
     name: &'a str,
@@ -322,8 +338,8 @@ struct ListedPort<'a> {
 }
 
 impl<'a> ListedPort<'a> {
-    fn of_slice(port: &'a EndpointPort) -> Option<Self> {
-        if port.protocol.as_deref().unwrap_or("TCP") != "TCP" {
+    fn of_slice(port: &'a EndpointPort, transport: Transport) -> Option<Self> {
+        if !carries(port.protocol.as_deref(), transport) {
             return None;
         }
         Some(Self { name: port.name.as_deref().unwrap_or_default(), number: port_number(port.port?)? })

@@ -31,6 +31,7 @@ mod lookup;
 mod objects;
 mod selector;
 mod settings;
+mod stream;
 mod tls;
 mod translator;
 mod upstreams;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jamul_api::{ObjectKey, names};
 use jamul_routing::CertEntry;
+use jamul_routing::streams::Transport;
 
 use crate::selector::Selector;
 
@@ -37,6 +38,10 @@ pub struct Settings {
     pub config: Option<ObjectKey>,
     /// `--default-backend-service`: who answers what no rule takes, and writes error pages.
     pub default_backend: Option<ObjectKey>,
+    /// `--tcp-services-configmap`, `--udp-services-configmap`: what other ports carry.
+    pub streams: Vec<(Transport, ObjectKey)>,
+    /// TCP ports of Jamul's own, which no TCP service may have.
+    pub taken_ports: Vec<u16>,
 }
 
 /// Which namespaces' Ingresses are ours.
@@ -68,6 +73,8 @@ impl Default for Settings {
             default_certificate: None,
             config: None,
             default_backend: None,
+            streams: Vec::new(),
+            taken_ports: Vec::new(),
         }
     }
 }

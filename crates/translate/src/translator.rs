@@ -14,6 +14,7 @@ use crate::ingress::{Age, CompiledIngress};
 use crate::lookup::{Missing, Reference};
 use crate::objects::{Difference, Objects};
 use crate::settings::Settings;
+use crate::stream::{self, StreamState};
 use crate::tls::{Certificates, HostCertificate};
 use crate::upstreams::Upstreams;
 use crate::{challenge, controller, default_backend, host, ingress, tls};
@@ -42,6 +43,7 @@ pub struct Translator {
     findings: Findings,
     /// What is wrong with the controller's ConfigMap.
     settings_diagnostics: Vec<Diagnostic>,
+    streams: StreamState,
     dirty: Dirty,
     snapshot: Arc<Snapshot>,
     work: Work,
@@ -82,6 +84,8 @@ struct Dirty {
     challenges: bool,
     /// The controller's ConfigMap.
     globals: bool,
+    /// TCP and UDP services.
+    streams: bool,
 }
 
 impl Translator {
@@ -94,6 +98,8 @@ impl Translator {
             dirty.upstreams.insert(upstreams.hold_default(backend));
             dirty.globals = true;
         }
+        // If one is named that is not there, somebody should know.
+        dirty.streams = !settings.streams.is_empty();
         Self {
             settings,
             missing: BTreeSet::new(),
@@ -108,6 +114,7 @@ impl Translator {
             upstreams,
             findings: Findings::default(),
             settings_diagnostics: Vec::new(),
+            streams: StreamState::default(),
             dirty,
             snapshot: Arc::new(Snapshot { certs, ..Snapshot::default() }),
             work: Work::default(),
@@ -202,6 +209,9 @@ impl Translator {
             next.default_route = default_backend::translate(&self.objects, &self.settings);
             is_changed |= next.default_route.is_some();
         }
+        if dirty.streams {
+            is_changed |= self.translate_streams(&mut next);
+        }
         if !is_changed {
             return None;
         }
@@ -264,6 +274,7 @@ impl Translator {
 
     fn touch_service(&mut self, service: &ObjectKey) {
         self.dirty.upstreams.extend(self.upstreams.of_service(service).cloned());
+        self.dirty.streams |= self.streams.uses(service);
     }
 
     fn touch_reference(&mut self, reference: &Reference) {
@@ -278,6 +289,7 @@ impl Translator {
                 self.touch_reference(&Reference::Setting(setting));
             }
         }
+        self.dirty.streams |= self.settings.streams.iter().any(|(_, named)| *named == key);
         self.touch_reference(&Reference::ConfigMap(key));
     }
 
@@ -437,6 +449,17 @@ impl Translator {
         let is_changed = *next.globals != globals;
         if is_changed {
             next.globals = Arc::new(globals);
+        }
+        is_changed
+    }
+
+    fn translate_streams(&mut self, next: &mut Snapshot) -> bool {
+        let (state, streams) = stream::translate(&self.objects, &self.settings);
+        self.findings.replace(&self.streams.diagnostics, &state.diagnostics);
+        self.streams = state;
+        let is_changed = *next.streams != streams;
+        if is_changed {
+            next.streams = Arc::new(streams);
         }
         is_changed
     }
