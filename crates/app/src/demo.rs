@@ -96,6 +96,7 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         healthz: vec![ports.healthz],
         acme_ca: Some((ports.ca, state.join("acme-ca"))),
         name_servers: NameServers::new(Vec::new(), Witnesses::Authoritative),
+        stream_addresses: Vec::new(),
         workers: run::cores(),
         access_log: false,
         log_format: LogFormat::Text,

@@ -16,6 +16,7 @@ use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_pki::{Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, San, Serial, Subject, Usage};
 use jamul_proxy::{LogFormat, Proxy, ProxySettings};
+use jamul_routing::streams::Transport;
 use jamul_routing::{CertEntry, Diagnostic, Severity};
 use jamul_store::{Clock, Folder, FolderSettings, Namespaces, Store};
 use jamul_translate::Watched;
@@ -51,6 +52,8 @@ pub(crate) struct Options {
     pub(crate) acme_ca: Option<(SocketAddr, PathBuf)>,
     /// For DNS-01.
     pub(crate) name_servers: NameServers,
+    /// Of TCP and UDP services.
+    pub(crate) stream_addresses: Vec<IpAddr>,
     /// Worker threads.
     pub(crate) workers: usize,
     /// Whether requests are logged to standard output.
@@ -150,6 +153,15 @@ impl Options {
         let default_backend = args.default_backend_service.as_deref();
         translate.default_backend =
             default_backend.map(|text| key("--default-backend-service", text)).transpose()?;
+        for (flag, transport, named) in [
+            ("--tcp-services-configmap", Transport::Tcp, &args.tcp_services_configmap),
+            ("--udp-services-configmap", Transport::Udp, &args.udp_services_configmap),
+        ] {
+            if let Some(text) = named {
+                translate.streams.push((transport, key(flag, text)?));
+            }
+        }
+        translate.taken_ports = vec![args.http_port, args.https_port, args.healthz_port];
         translate.disable_catch_all = args.disable_catch_all;
         translate.disable_external_names = args.disable_svc_external_name;
         translate.watched = match (&args.cluster.watch_namespace, &args.watch_namespace_selector) {
@@ -181,6 +193,7 @@ impl Options {
                     false => Witnesses::Authoritative,
                 },
             ),
+            stream_addresses: addresses,
             workers: args.workers.unwrap_or_else(cores),
             access_log: true,
             log_format: args.log_format.into(),
@@ -306,12 +319,12 @@ impl Server {
         let settings = ProxySettings {
             http: options.http,
             https: options.https,
+            stream_addresses: options.stream_addresses,
             workers: options.workers,
             https_port_in_redirects: translate.https_port,
             grace: GRACE,
             access_log: options.access_log,
             log_format: options.log_format,
-            ..ProxySettings::default()
         };
         let proxy = Proxy::bind(settings, Arc::clone(&live.snapshot))?;
         let authority = match options.acme_ca {

@@ -37,10 +37,11 @@ pub(crate) async fn run(context: &Context) {
         let Some(change) = change else { return };
         context.translator().apply(change);
     }
-    if let Some(config) = &context.settings.translate.config {
+    let settings = &context.settings.translate;
+    for config in settings.config.iter().chain(settings.streams.iter().map(|(_, config)| config)) {
         watches.get(context, &Missing::ConfigMap(config.clone())).await;
-        watches.take_in(context);
     }
+    watches.take_in(context);
     publish(context, &mut watches).await;
     while let Some(change) = watches.next().await {
         context.translator().apply(change);

@@ -33,10 +33,7 @@ pub(crate) enum Dialled {
 
 /// Connects to the endpoint of `key`. The caller sets a limit to the wait.
 pub(crate) async fn connect(key: &PoolKey, tls: &UpstreamTls) -> io::Result<Dialled> {
-    let (address, stream) = match &key.endpoint {
-        Endpoint::Address(address) => (*address, TcpStream::connect(address).await?),
-        Endpoint::Name(name, port) => connect_to_name(name, *port).await?,
-    };
+    let (address, stream) = tcp(&key.endpoint).await?;
     stream.set_nodelay(true)?;
     match key.wire {
         Wire::Plain(version) => handshake(version, TokioIo::new(stream)).await,
@@ -47,15 +44,27 @@ pub(crate) async fn connect(key: &PoolKey, tls: &UpstreamTls) -> io::Result<Dial
     }
 }
 
-async fn connect_to_name(name: &str, port: u16) -> io::Result<(SocketAddr, TcpStream)> {
+/// A TCP connection to an endpoint, to the first of its addresses that accepts one.
+pub(crate) async fn tcp(endpoint: &Endpoint) -> io::Result<(SocketAddr, TcpStream)> {
+    if let Endpoint::Address(address) = endpoint {
+        return Ok((*address, TcpStream::connect(address).await?));
+    }
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-    for address in tokio::net::lookup_host((name, port)).await? {
+    for address in addresses(endpoint).await? {
         match TcpStream::connect(address).await {
             Ok(stream) => return Ok((address, stream)),
             Err(error) => last = error,
         }
     }
     Err(last)
+}
+
+/// Where an endpoint is.
+pub(crate) async fn addresses(endpoint: &Endpoint) -> io::Result<Vec<SocketAddr>> {
+    match endpoint {
+        Endpoint::Address(address) => Ok(vec![*address]),
+        Endpoint::Name(name, port) => Ok(tokio::net::lookup_host((&**name, *port)).await?.collect()),
+    }
 }
 
 async fn handshake<T>(version: Version, io: T) -> io::Result<Dialled>

@@ -43,6 +43,7 @@ mod relay;
 mod request_body;
 mod signal;
 mod snapshots;
+mod streams;
 mod strict;
 mod tap;
 mod tls;

@@ -32,6 +32,38 @@ pub(crate) fn bind_all(
     Ok(sockets)
 }
 
+/// [`bind_all`] for datagrams.
+///
+/// # Errors
+/// As there.
+pub(crate) fn bind_all_udp(
+    addresses: &[SocketAddr],
+    workers: usize,
+) -> Result<Vec<Vec<std::net::UdpSocket>>, ProxyError> {
+    let mut sockets: Vec<Vec<std::net::UdpSocket>> = (0..workers).map(|_| Vec::new()).collect();
+    for &address in addresses {
+        // Held to the end, it would keep our own out.
+        bind_udp(address, Sharing::Nobody).map(drop).map_err(|source| refused(address, source))?;
+        for of_worker in &mut sockets {
+            of_worker.push(bind_udp(address, Sharing::Workers).map_err(|source| refused(address, source))?);
+        }
+    }
+    Ok(sockets)
+}
+
+fn bind_udp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::UdpSocket> {
+    let socket = Socket::new(Domain::for_address(address), Type::DGRAM, Some(Protocol::UDP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    if sharing == Sharing::Workers {
+        socket.set_reuse_port(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket.into())
+}
+
 /// Fails if another process listens there: with `SO_REUSEPORT` alone it would silently get half of our
 /// connections.
 fn probe(address: SocketAddr) -> io::Result<()> {

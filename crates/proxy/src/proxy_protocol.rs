@@ -4,7 +4,7 @@
 //! no connection without it; it is believed if it comes from a trusted address only.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use jamul_routing::edge::{Peer, Peers};
@@ -65,6 +65,20 @@ pub(crate) async fn accept(
         return Ok(ends);
     };
     Ok(Ends { is_told: true, ..Ends::of(told.source, told.destination) })
+}
+
+/// The header of version 1 that tells an upstream of these ends.
+pub(crate) fn header(ends: Ends) -> String {
+    let (client, local) = (ends.client.ip().to_canonical(), ends.local.ip().to_canonical());
+    let family = match (client, local) {
+        (IpAddr::V4(_), IpAddr::V4(_)) => "TCP4",
+        (IpAddr::V6(_), IpAddr::V6(_)) => "TCP6",
+        // No header can say that.
+        (IpAddr::V4(_), IpAddr::V6(_)) | (IpAddr::V6(_), IpAddr::V4(_)) => {
+            return "PROXY UNKNOWN\r\n".to_owned();
+        }
+    };
+    format!("PROXY {family} {client} {local} {} {}\r\n", ends.client.port(), ends.local.port())
 }
 
 /// The bytes of one header.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::future::try_join_all;
 use jamul_routing::Carry;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +25,7 @@ use crate::listener;
 use crate::metrics::{Metrics, WorkerMetrics};
 use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;
+use crate::streams::{self, PortNews, Ports};
 use crate::tap::Tap;
 use crate::tls::{ServerTls, UpstreamTls};
 use crate::worker::Worker;
@@ -108,8 +110,11 @@ impl Proxy {
         let stop = shutdown.child_token();
         let _stop_on_return = stop.clone().drop_guard();
         let mut ends = Vec::new();
+        let (ports, news) = Ports::new(self.settings.stream_addresses.clone(), self.sockets.len());
+        let following = ports.follow(Arc::clone(&self.snapshots));
         let carry = Carry::default();
-        for (index, (sockets, metrics)) in self.sockets.into_iter().zip(self.metrics.workers()).enumerate() {
+        let workers = self.sockets.into_iter().zip(self.metrics.workers()).zip(news);
+        for (index, ((sockets, metrics), ports)) in workers.enumerate() {
             let start = WorkerStart {
                 settings: Arc::clone(&self.settings),
                 snapshots: Arc::clone(&self.snapshots),
@@ -118,6 +123,7 @@ impl Proxy {
                 carry: carry.clone(),
                 tls: self.tls.clone(),
                 sockets,
+                ports,
                 log: log.clone(),
                 tap: self.tap.clone(),
                 stop: stop.clone(),
@@ -136,7 +142,10 @@ impl Proxy {
             });
         }
         drop(log);
-        try_join_all(ends).await?;
+        tokio::select! {
+            ended = try_join_all(ends) => ended?,
+            () = following => return Ok(()),
+        };
         // The writer ends with the last worker; an error means that it ended before.
         let _: Result<(), oneshot::error::RecvError> = written.await;
         Ok(())
@@ -167,6 +176,7 @@ struct WorkerStart {
     carry: Carry,
     tls: ServerTls,
     sockets: Sockets,
+    ports: Receiver<PortNews>,
     log: Option<SyncSender<String>>,
     tap: Tap,
     stop: CancellationToken,
@@ -201,8 +211,10 @@ impl WorkerStart {
         let secure = self.sockets.https.into_iter().map(|listener| (listener, Some(self.tls.clone())));
         let accepting =
             plain.chain(secure).map(|(listener, tls)| connection::accept(Rc::clone(&worker), listener, tls));
+        let streams = streams::serve(Rc::clone(&worker), self.ports);
         let serving = async {
-            try_join_all(accepting).await.map_err(ProxyError::Worker)?;
+            let accepting = async { tokio::join!(try_join_all(accepting), streams).0 };
+            accepting.await.map_err(ProxyError::Worker)?;
             worker.drain.begun.cancelled().await;
             drain::finish(&worker.connections, &worker.drain, grace).await;
             Ok(())

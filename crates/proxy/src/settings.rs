@@ -1,6 +1,6 @@
 //! What the data plane needs to know before it starts.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 /// Ports, workers, logs. Fixed while the process runs; everything that changes is in the Snapshot.
@@ -10,6 +10,8 @@ pub struct ProxySettings {
     pub http: Vec<SocketAddr>,
     /// Addresses for https; port 0 = any free port.
     pub https: Vec<SocketAddr>,
+    /// Addresses on which TCP and UDP services are offered.
+    pub stream_addresses: Vec<IpAddr>,
     /// Worker threads; at least one is started.
     pub workers: usize,
     /// The https port as clients reach it: redirects name it if it is not 443.
@@ -37,6 +39,7 @@ impl Default for ProxySettings {
         Self {
             http: Vec::new(),
             https: Vec::new(),
+            stream_addresses: Vec::new(),
             workers: 1,
             https_port_in_redirects: 443,
             grace: Duration::from_secs(240),

@@ -60,7 +60,7 @@ impl Backend {
 
     /// A Service at its first port (`default-backend`).
     pub(crate) fn first_port(service: ObjectKey) -> Self {
-        Self { service, port: Port::First, via: Via::Endpoints }
+        Self { service, port: Port::First, transport: Transport::Tcp, via: Via::Endpoints }
     }
 
     /// The same, led to as `via` says.

@@ -104,7 +104,6 @@ const LEASE: &str =
     "see --disable-leader-election and --leader-election-lease-duration, of which it is a fixed part";
 const NO_PROFILER: &str = "there is no profiler inside; use perf";
 const NO_SOLVER_POD: &str = "HTTP-01 is answered by the proxy itself, without solver pods";
-const NOT_YET_TCP: &str = "TCP and UDP services are not built yet";
 const NOT_YET_PASSTHROUGH: &str = "passing TLS through is not built yet";
 const NOT_YET_GEO: &str = "GeoIP is not built yet";
 const NOT_YET_DNS01: &str = "it tunes checks of DNS-01 that are made in another way here";
@@ -158,9 +157,7 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("stream-port", Value, NO_NGINX),
     nginx("sync-period", Value, "changes are seen as they happen"),
     nginx("sync-rate-limit", Value, "nothing is reloaded, so changes need no limit"),
-    nginx("tcp-services-configmap", Value, NOT_YET_TCP),
     nginx("time-buckets", Value, "buckets of histograms cannot be chosen yet"),
-    nginx("udp-services-configmap", Value, NOT_YET_TCP),
     nginx("v", Value, LOGGING),
     nginx("vmodule", Value, LOGGING),
     manager("acme-http01-solver-extra-labels", Value, NO_SOLVER_POD),

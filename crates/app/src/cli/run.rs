@@ -94,6 +94,22 @@ pub(crate) struct RunArgs {
     /// ConfigMap with the settings of the controller
     #[arg(long, env = "JAMUL_CONFIGMAP", value_parser = values::object_key, value_name = "NS/NAME")]
     pub(crate) configmap: Option<String>,
+    /// ConfigMap of TCP services: lines of PORT: NAMESPACE/SERVICE:PORT[:PROXY][:PROXY]
+    #[arg(
+        long,
+        env = "JAMUL_TCP_SERVICES_CONFIGMAP",
+        value_parser = values::object_key,
+        value_name = "NS/NAME"
+    )]
+    pub(crate) tcp_services_configmap: Option<String>,
+    /// ConfigMap of UDP services: lines of PORT: NAMESPACE/SERVICE:PORT
+    #[arg(
+        long,
+        env = "JAMUL_UDP_SERVICES_CONFIGMAP",
+        value_parser = values::object_key,
+        value_name = "NS/NAME"
+    )]
+    pub(crate) udp_services_configmap: Option<String>,
     /// Prefix of the annotations of ingress-nginx
     #[arg(
         long,

@@ -19,4 +19,5 @@ mod shutdown;
 mod smuggling;
 mod snippets;
 mod stage;
+mod streams;
 mod tls;
