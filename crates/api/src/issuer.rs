@@ -161,7 +161,10 @@ pub struct Solver {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Http01>")]
     pub http01: Option<serde_json::Value>,
-    /// DNS-01, not interpreted yet.
+    /// How long to wait instead of looking whether the answer is seen, before the CA is asked to look: for example `5m`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wait_instead_of_self_check: Option<String>,
+    /// DNS-01.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Dns01>")]
     pub dns01: Option<serde_json::Value>,

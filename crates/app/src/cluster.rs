@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::ClusterArgs;
+use crate::transport::ApiServer;
 use crate::webhook::WebhookOptions;
 
 /// The Lease of cert-manager's controller.
@@ -38,6 +39,8 @@ pub(crate) struct ClusterOptions {
 pub(crate) struct Member {
     /// The objects.
     pub(crate) cluster: Cluster,
+    /// To its API server.
+    pub(crate) api_server: ApiServer,
     /// Where the Secrets of ClusterIssuers are.
     pub(crate) cluster_resource_namespace: String,
     /// If webhooks are to be answered.
@@ -72,8 +75,9 @@ impl ClusterOptions {
             own: served.ca.clone(),
             api_server: config.root_cert.as_deref().map(pem),
         };
+        let client = kube::Client::try_from(config).context("the way to the API server is unusable")?;
         let cluster = Cluster::new(ClusterSettings {
-            client: kube::Client::try_from(config).context("the way to the API server is unusable")?,
+            client: client.clone(),
             namespace: args.watch_namespace.clone().filter(|namespace| !namespace.is_empty()),
             namespaces,
             instance: name.clone(),
@@ -95,7 +99,17 @@ impl ClusterOptions {
         let webhooks =
             args.validating_webhook.map(|listen| WebhookOptions { listen, files: files(&args), served });
         let pod = ObjectKey::new(namespace, name);
-        Ok(Member { cluster, cluster_resource_namespace, webhooks, injection, args, pod, status })
+        let api_server = ApiServer::new(client);
+        Ok(Member {
+            cluster,
+            api_server,
+            cluster_resource_namespace,
+            webhooks,
+            injection,
+            args,
+            pod,
+            status,
+        })
     }
 }
 

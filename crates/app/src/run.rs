@@ -123,7 +123,11 @@ impl Options {
     fn from_args(args: &RunArgs) -> anyhow::Result<Self> {
         let state = || args.state.clone().map_or_else(state_folder::default, Ok);
         let place = match args.manifests.clone() {
-            Some(manifests) => Place::Folder { manifests, state: state()? },
+            // What changes there is told by absolute paths only.
+            Some(manifests) => {
+                let manifests = std::path::absolute(&manifests).unwrap_or(manifests);
+                Place::Folder { manifests, state: state()? }
+            }
             None => Place::Cluster(Box::new(ClusterOptions::new(
                 args.cluster.clone(),
                 match args.watch_namespace_selector {
@@ -345,7 +349,11 @@ impl Server {
             cluster_resource_namespace,
             injection,
         };
-        let transports = Arc::new(HyperTransports::new(trusted, options.name_servers)?);
+        let api_server = match &world {
+            World::Cluster(member) => Some(member.api_server.clone()),
+            World::Folder(..) => None,
+        };
+        let transports = Arc::new(HyperTransports::new(trusted, options.name_servers, api_server)?);
         let context =
             Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
         Ok(Self {

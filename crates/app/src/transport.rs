@@ -7,9 +7,10 @@ use std::time::Duration;
 use anyhow::{Context as _, bail, ensure};
 use http::uri::Scheme;
 use http::{Request, Response, Uri};
+use http_body_util::{BodyExt as _, Limited};
 use jamul_acme::{BoxFuture, Transport, TransportError};
 use jamul_controllers::{Transports, Trust};
-use jamul_issuance::dns01::Dns;
+use jamul_issuance::dns01::{Dns, Witnesses};
 use rustls::ClientConfig;
 
 use crate::dial::{self, Anchors, Overflow, SkipTlsVerify};
@@ -38,6 +39,7 @@ pub(crate) fn install_crypto_provider() {
 pub(crate) struct HyperTransports {
     embedded: Option<Embedded>,
     dns: Arc<NameServers>,
+    api_server: Option<ApiServer>,
 }
 
 /// The CA inside this process: its root needs no `caBundle`.
@@ -55,14 +57,15 @@ impl HyperTransports {
     pub(crate) fn new(
         extra_root: Option<(String, Vec<u8>)>,
         name_servers: NameServers,
+        api_server: Option<ApiServer>,
     ) -> anyhow::Result<Self> {
         let dns = Arc::new(name_servers);
-        let Some((place, root)) = extra_root else { return Ok(Self { embedded: None, dns }) };
+        let Some((place, root)) = extra_root else { return Ok(Self { embedded: None, dns, api_server }) };
         let place: Uri = place.parse().with_context(|| format!("{place:?} is no place of an ACME CA"))?;
         let authority = place.authority().context("the embedded ACME CA has no address")?.to_string();
         dial::client_config(Anchors::Pem(&root))
             .context("the root of the embedded ACME CA cannot be used")?;
-        Ok(Self { embedded: Some(Embedded { authority, root }), dns })
+        Ok(Self { embedded: Some(Embedded { authority, root }), dns, api_server })
     }
 
     fn anchors<'a>(&'a self, trust: &'a Trust) -> Anchors<'a> {
@@ -86,8 +89,50 @@ impl Transports for HyperTransports {
         }
     }
 
-    fn dns(&self) -> Arc<dyn Dns> {
-        Arc::clone(&self.dns) as Arc<dyn Dns>
+    fn dns(&self, name_servers: &[SocketAddr]) -> Arc<dyn Dns> {
+        match name_servers {
+            [] => Arc::clone(&self.dns) as Arc<dyn Dns>,
+            own => Arc::new(NameServers::new(own.to_vec(), Witnesses::Recursive)),
+        }
+    }
+
+    fn api_server(&self) -> Option<Arc<dyn Transport>> {
+        Some(Arc::new(self.api_server.clone()?))
+    }
+}
+
+/// Sends requests to the API server, as who we are there.
+#[derive(Clone)]
+pub(crate) struct ApiServer(kube::Client);
+
+impl ApiServer {
+    pub(crate) fn new(client: kube::Client) -> Self {
+        Self(client)
+    }
+}
+
+impl std::fmt::Debug for ApiServer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApiServer")
+    }
+}
+
+impl Transport for ApiServer {
+    fn send(&self, request: Request<Vec<u8>>) -> BoxFuture<'_, Result<Response<Vec<u8>>, TransportError>> {
+        Box::pin(async move {
+            let url = request.uri().to_string();
+            let exchange = async {
+                let response = self.0.send(request.map(kube::client::Body::from)).await?;
+                let (parts, body) = response.into_parts();
+                let body =
+                    Limited::new(body, MAX_BODY).collect().await.map_err(|error| anyhow::anyhow!(error))?;
+                anyhow::Ok(Response::from_parts(parts, body.to_bytes().to_vec()))
+            };
+            let sent = tokio::time::timeout(TOTAL, exchange).await;
+            let sent =
+                sent.unwrap_or_else(|_| Err(anyhow::anyhow!("no answer within {} s", TOTAL.as_secs())));
+            sent.map_err(|error| TransportError { url, source: error.into() })
+        })
     }
 }
 
@@ -197,7 +242,7 @@ mod tests {
     #[test]
     fn only_the_embedded_ca_is_trusted_by_its_root() {
         let embedded = Embedded { authority: "127.0.0.1:14000".to_owned(), root: b"root".to_vec() };
-        let transports = HyperTransports { embedded: Some(embedded), dns: dns() };
+        let transports = HyperTransports { embedded: Some(embedded), dns: dns(), api_server: None };
         let (own, other) =
             (trust("https://127.0.0.1:14000/directory"), trust("https://127.0.0.1:14001/directory"));
         assert!(matches!(transports.anchors(&own), Anchors::Pem(b"root")));
@@ -209,7 +254,7 @@ mod tests {
     #[test]
     fn a_bundle_without_certificates_is_refused() {
         let trust = Trust { ca_bundle: Some(b"nothing".to_vec()), ..trust("https://acme.example/") };
-        let transports = HyperTransports { embedded: None, dns: dns() };
+        let transports = HyperTransports { embedded: None, dns: dns(), api_server: None };
         assert!(transports.transport(&trust).is_err());
     }
 

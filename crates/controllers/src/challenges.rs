@@ -5,9 +5,9 @@ use std::time::Duration;
 use jamul_acme::client::{ClientError, Session};
 use jamul_acme::wire::{AuthorizationStatus, ChallengeStatus as WireChallengeStatus};
 use jamul_api::acme::{ChallengeStatus, State};
-use jamul_api::core::Time;
+use jamul_api::core::{Secret, Time};
 use jamul_api::{Challenge, Object, ObjectKey, Order};
-use jamul_issuance::Note;
+use jamul_issuance::{Note, duration};
 use jamul_routing::Host;
 use jamul_routing::challenges::HTTP01_PREFIX;
 use jiff::{SignedDuration, Timestamp};
@@ -28,9 +28,23 @@ const CLEAN_UP_TRIES: [Duration; 3] = [Duration::from_millis(500), Duration::fro
 
 pub(crate) async fn run(context: &Context) {
     let triggers = |inbox: runner::Inbox| async move {
-        trigger::<Challenge>(&context.store, &inbox, |challenge, _| vec![challenge.key()]).await;
+        tokio::join!(
+            trigger::<Challenge>(&context.store, &inbox, |challenge, _| vec![challenge.key()]),
+            trigger::<Secret>(&context.store, &inbox, |secret, _| waiting_for(context, secret)),
+        );
     };
     runner::run("challenges", context.clock, runner::REMOTE, triggers, |key| reconcile(context, key)).await;
+}
+
+/// The Challenges that are not presented and whose solver names this Secret: it may be what they lacked.
+fn waiting_for(context: &Context, secret: &Secret) -> Vec<ObjectKey> {
+    let changed = secret.key();
+    let challenges = context.store.list::<Challenge>();
+    let waiting = challenges.iter().filter(|challenge| {
+        let is_open = !challenge.status.presented && !challenge.status.state.is_some_and(State::is_final);
+        is_open && dns01::uses(context, challenge, &changed)
+    });
+    waiting.map(|challenge| challenge.key()).collect()
 }
 
 async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
@@ -64,8 +78,16 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
         save(context, &challenge, status).await?;
         return Ok(Some(context.now()));
     }
-    if is_dns && let Some(unseen) = dns01::unseen(context, &challenge).await {
-        return propagating(context, &challenge, unseen).await;
+    match waited_for(&challenge) {
+        // Its user knows how long it takes, and nobody looks.
+        Some(until) if context.now() < until => return Ok(Some(until)),
+        Some(_) => {}
+        None if is_dns => {
+            if let Some(unseen) = dns01::unseen(context, &challenge).await {
+                return propagating(context, &challenge, unseen).await;
+            }
+        }
+        None => {}
     }
     let (session, _) = session(context, &challenge.spec.issuer_ref, &key.namespace).await?;
     match prove(&session, &challenge).await {
@@ -136,6 +158,13 @@ async fn present(context: &Context, challenge: &Challenge) -> Result<(), Retry> 
             after: None,
         }),
     }
+}
+
+/// Until when the solver wants to be waited for instead of a look at the record (`waitInsteadOfSelfCheck`).
+fn waited_for(challenge: &Challenge) -> Option<Timestamp> {
+    let wait = challenge.spec.solver.wait_instead_of_self_check.as_deref()?;
+    let presented = challenge.status.presented_at.as_ref()?.0;
+    presented.checked_add(duration::parse(wait).ok()?).ok()
 }
 
 /// Writes down, once, why the challenge is not presented, and has it tried again with growing pauses.

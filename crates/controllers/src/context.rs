@@ -1,6 +1,7 @@
 //! What the loops share.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -44,8 +45,11 @@ pub trait Transports: std::fmt::Debug + Send + Sync {
     /// A CA bundle that cannot be read.
     fn transport(&self, trust: &Trust) -> Result<Arc<dyn Transport>, String>;
 
-    /// To name servers, for DNS-01.
-    fn dns(&self) -> Arc<dyn Dns>;
+    /// To name servers, for DNS-01: these, which then have to see records, or those of the flags if there are none.
+    fn dns(&self, name_servers: &[SocketAddr]) -> Arc<dyn Dns>;
+
+    /// To the API server of the cluster, by paths; `None` without a cluster.
+    fn api_server(&self) -> Option<Arc<dyn Transport>>;
 }
 
 /// What the loops are told by flags.

@@ -45,6 +45,15 @@ fn secret_names<'a>(block: &'a serde_json::Value, names: &mut BTreeSet<&'a str>)
     }
 }
 
+/// Whether the solver of a Challenge names this Secret.
+pub(crate) fn uses(context: &Context, challenge: &Challenge, secret: &ObjectKey) -> bool {
+    let reference = &challenge.spec.issuer_ref;
+    let mut names = BTreeSet::new();
+    challenge.spec.solver.dns01.iter().for_each(|block| secret_names(block, &mut names));
+    names.contains(secret.name.as_str())
+        && context.issuer_namespace(reference, &challenge.key().namespace) == secret.namespace
+}
+
 impl Secrets for FetchedSecrets {
     fn value(&self, selector: &SecretKeySelector) -> Option<Vec<u8>> {
         let secret = self.0.get(&selector.name)?;
@@ -70,7 +79,10 @@ pub(crate) async fn clean_up(context: &Context, challenge: &Challenge) -> Result
 
 /// Who does not see the record yet.
 pub(crate) async fn unseen(context: &Context, challenge: &Challenge) -> Option<String> {
-    let dns = context.transports.dns();
+    let dns = match dns01::name_servers(&challenge.spec.solver) {
+        Ok(servers) => context.transports.dns(&servers),
+        Err(error) => return Some(error.to_string()),
+    };
     let name = own_name(challenge);
     match dns01::unseen_by(&*dns, &name, &challenge.spec.key).await {
         Ok(unseen) => unseen,
@@ -86,7 +98,7 @@ enum Change {
 
 async fn change(context: &Context, challenge: &Challenge, change: Change) -> Result<(), Dns01Error> {
     let spec = &challenge.spec;
-    let dns = context.transports.dns();
+    let dns = context.transports.dns(&dns01::name_servers(&spec.solver)?);
     let trust = Trust::default();
     let http =
         context.transports.transport(&trust).map_err(|reason| Dns01Error::Config { provider: "", reason })?;
@@ -94,7 +106,15 @@ async fn change(context: &Context, challenge: &Challenge, change: Change) -> Res
         provider: "",
         reason: format!("its Secrets cannot be read: {}", chain(&error)),
     })?;
-    let surroundings = Surroundings { secrets: &secrets, http: &http, dns: &dns };
+    let api_server = context.transports.api_server();
+    let namespace = context.issuer_namespace(&spec.issuer_ref, &challenge.key().namespace);
+    let surroundings = Surroundings {
+        secrets: &secrets,
+        http: &http,
+        dns: &dns,
+        api_server: api_server.as_ref(),
+        namespace: &namespace,
+    };
     let provider = dns01::build(&spec.solver, &surroundings)?;
     let own = own_name(challenge);
     let name = match dns01::follows_aliases(&spec.solver) {

@@ -15,6 +15,9 @@ mod rfc2136;
 mod route53;
 mod sigv4;
 mod tsig;
+mod webhook;
+
+use std::net::SocketAddr;
 
 use jamul_api::issuer::Solver;
 
@@ -34,6 +37,7 @@ pub static DNS01_PROVIDERS: &[&dyn ProviderKind] = &[
     &digitalocean::Kind,
     &rfc2136::Kind,
     &route53::Kind,
+    &webhook::Kind,
 ];
 
 /// The provider that a solver names.
@@ -60,6 +64,25 @@ pub fn build(solver: &Solver, surroundings: &Surroundings<'_>) -> Result<Box<dyn
 pub fn follows_aliases(solver: &Solver) -> bool {
     let strategy = solver.dns01.as_ref().and_then(|block| block.get("cnameStrategy"));
     strategy.and_then(serde_json::Value::as_str).is_some_and(|text| text.eq_ignore_ascii_case("follow"))
+}
+
+/// The name servers that a solver wants to be asked instead of all others (`dns01.nameservers`).
+///
+/// # Errors
+/// [`Dns01Error::Config`] when one is no address.
+pub fn name_servers(solver: &Solver) -> Result<Vec<SocketAddr>, Dns01Error> {
+    let written = solver.dns01.as_ref().and_then(|block| block.get("nameservers"));
+    let written = written.and_then(serde_json::Value::as_array).map_or(&[][..], Vec::as_slice);
+    let address = |value: &serde_json::Value| {
+        let text = value.as_str().unwrap_or_default();
+        let with_port = text.parse().ok();
+        with_port.or_else(|| text.parse().ok().map(|address| SocketAddr::new(address, 53))).ok_or_else(|| {
+            let expected =
+                "expected ADDRESS:PORT, for instance 192.0.2.53:53; DNS over HTTPS is not supported";
+            Dns01Error::Config { provider: "nameservers", reason: format!("there is {value}; {expected}") }
+        })
+    };
+    written.iter().map(address).collect()
 }
 
 /// What may stand beside the provider.

@@ -167,7 +167,8 @@ pub(super) fn parse(name: &str) -> Result<Name, DnsError> {
     Ok(parsed)
 }
 
-fn plain(name: &Name) -> String {
+/// In small letters, without a dot at the end.
+pub(super) fn plain(name: &Name) -> String {
     name.to_ascii().trim_end_matches('.').to_ascii_lowercase()
 }
 

@@ -73,6 +73,10 @@ pub struct Surroundings<'a> {
     pub http: &'a Arc<dyn Transport>,
     /// To name servers.
     pub dns: &'a Arc<dyn Dns>,
+    /// To the API server of the cluster, whose URLs begin at its paths; none in a folder.
+    pub api_server: Option<&'a Arc<dyn Transport>>,
+    /// Where the issuer's Secrets are.
+    pub namespace: &'a str,
 }
 
 /// Finds values of Secrets in the issuer's namespace.

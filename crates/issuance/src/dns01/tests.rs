@@ -156,7 +156,12 @@ fn record(value: &str) -> TxtRecord {
 
 fn provider(name: &str, http: &Arc<dyn Transport>, dns: &Arc<dyn Dns>) -> Box<dyn Dns01Provider> {
     let kind = DNS01_PROVIDERS.iter().find(|kind| kind.name() == name).unwrap();
-    kind.build(&kind.example(), &Surroundings { secrets: &AllSecrets, http, dns }).unwrap()
+    kind.build(&kind.example(), &surroundings(http, dns)).unwrap()
+}
+
+/// On a cluster whose API server is scripted as the provider's API is.
+fn surroundings<'a>(http: &'a Arc<dyn Transport>, dns: &'a Arc<dyn Dns>) -> Surroundings<'a> {
+    Surroundings { secrets: &AllSecrets, http, dns, api_server: Some(http), namespace: "here" }
 }
 
 /// The contract of [`Dns01Provider`]; `values` yields what is there, without quotation marks.
@@ -426,12 +431,65 @@ async fn a_name_server_is_updated_and_has_to_sign_what_was_signed() {
     zone.values.lock().unwrap().clear();
 
     let plain = json!({"nameserver": "192.0.2.53"});
-    let surroundings = Surroundings { secrets: &AllSecrets, http: &http, dns: &dns };
+    let surroundings = surroundings(&http, &dns);
     let provider = rfc2136::Kind.build(&plain, &surroundings).unwrap();
     keeps_the_contract(&*provider, || zone.values.lock().unwrap().clone()).await;
     let elsewhere = TxtRecord { zone: "other.example".to_owned(), ..record("one") };
     let outside = provider.present(&elsewhere, Timestamp::UNIX_EPOCH).await.unwrap_err();
     assert!(matches!(outside, Dns01Error::Dns(error) if error.reason.contains("not in the zone")));
+}
+
+#[tokio::test]
+async fn a_webhook_is_asked_through_the_api_server() {
+    copy_keeps_the_contract("webhook", |request, values| {
+        assert_eq!(request.uri(), "/apis/acme.example.com/v1alpha1/my-provider");
+        let payload = body(request);
+        assert_eq!((&payload["kind"], request.method()), (&json!("ChallengePayload"), &Method::POST));
+        let asked = &payload["request"];
+        let value = text(&asked["key"]);
+        let expected = json!({
+            "uid": value, "action": asked["action"], "type": "dns-01", "dnsName": "www.example.com", "key": value,
+            "resourceNamespace": "here", "resolvedFQDN": format!("{NAME}."), "resolvedZone": "example.com.",
+            "allowAmbientCredentials": false, "config": {"region": "north"},
+        });
+        assert_eq!(*asked, expected);
+        values.retain(|one| *one != value);
+        match text(&asked["action"]).as_str() {
+            "Present" => values.push(value),
+            "CleanUp" => {}
+            other => return (400, other.to_owned()),
+        }
+        (200, json!({"response": {"uid": asked["uid"], "success": true}}).to_string())
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_webhook_says_is_told_and_a_folder_has_none() {
+    let answer = |_: &Request<Vec<u8>>, _: &mut Vec<String>| {
+        let status = json!({"message": "no zone for it", "reason": "Failed", "code": 404});
+        (200, json!({"response": {"success": false, "status": status}}).to_string())
+    };
+    let http: Arc<dyn Transport> = Arc::new(Copy { answer, values: Mutex::default() });
+    let dns: Arc<dyn Dns> = zone();
+    let refused = provider("webhook", &http, &dns).present(&record("a"), Timestamp::UNIX_EPOCH).await;
+    assert_eq!(refused.unwrap_err().to_string(), "webhook answered 404: no zone for it");
+    let folder = Surroundings { api_server: None, ..surroundings(&http, &dns) };
+    let error = webhook::Kind.build(&webhook::Kind.example(), &folder).unwrap_err().to_string();
+    assert!(error.contains("the API server of a cluster"), "{error}");
+}
+
+#[test]
+fn name_servers_of_a_solver_are_addresses() {
+    let servers = |list: Value| {
+        let solver = Solver { dns01: Some(json!({"nameservers": list})), ..Solver::default() };
+        name_servers(&solver)
+    };
+    let addresses: Vec<SocketAddr> =
+        ["192.0.2.1:5353", "[2001:db8::1]:53"].map(|one| one.parse().unwrap()).into();
+    assert_eq!(servers(json!(["192.0.2.1:5353", "2001:db8::1"])).unwrap(), addresses);
+    let error = servers(json!(["https://dns.example/dns-query"])).unwrap_err().to_string();
+    assert!(error.contains("https://dns.example") && error.contains("ADDRESS:PORT"), "{error}");
 }
 
 #[tokio::test]
@@ -464,7 +522,7 @@ fn providers_have_names_of_their_own_and_examples_that_build() {
     let http: Arc<dyn Transport> =
         Arc::new(Copy { answer: |_, _| (500, String::new()), values: Mutex::default() });
     let dns: Arc<dyn Dns> = zone();
-    let surroundings = Surroundings { secrets: &AllSecrets, http: &http, dns: &dns };
+    let surroundings = surroundings(&http, &dns);
     for kind in DNS01_PROVIDERS {
         let block = json!({"cnameStrategy": "Follow", kind.name(): kind.example()});
         let solver = Solver { dns01: Some(block), ..Solver::default() };
@@ -474,7 +532,8 @@ fn providers_have_names_of_their_own_and_examples_that_build() {
     for (block, reason) in [
         (json!({}), "expected exactly one of"),
         (json!({"route53": {}, "cloudflare": {}}), "expected exactly one of"),
-        (json!({"webhook": {"groupName": "g"}}), "webhook is not supported"),
+        (json!({"nosuch": {}}), "nosuch is not supported"),
+        (json!({"webhook": {"groupName": "g", "solverName": "../x"}}), "solverName is \"../x\""),
         (json!({"route53": {"role": "arn"}}), "role cannot be assumed"),
         (json!({"rfc2136": {"nameserver": "a", "tsigKeyName": "k"}}), "go together"),
     ] {

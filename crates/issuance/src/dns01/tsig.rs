@@ -9,6 +9,8 @@ use hickory_proto::serialize::binary::{BinDecodable as _, BinDecoder, BinEncodab
 use jiff::Timestamp;
 use md5::{Digest as _, Md5};
 
+use super::lookup::plain;
+
 /// A shared key, by the name the server knows it under. `Debug` hides it.
 #[derive(Clone)]
 pub(super) struct TsigKey {
@@ -107,8 +109,11 @@ impl TsigKey {
         let message = Message::from_vec(answer).map_err(|error| error.to_string())?;
         let record = message.signature().ok_or("the answer is not signed")?;
         let signature = &record.data;
-        if record.name.to_lowercase() != self.name || signature.algorithm != self.algorithm.on_the_wire() {
-            return Err(format!("the answer is signed with the key {}, not the request's", record.name));
+        // By name: servers write it in another case than the library, which then does not know it.
+        let is_ours = plain(&signature.algorithm.to_name()) == plain(&self.algorithm.on_the_wire().to_name());
+        if plain(&record.name) != plain(&self.name) || !is_ours {
+            let found = signature.algorithm.to_name();
+            return Err(format!("the answer is signed by {} ({found}), not as the request", record.name));
         }
         let signed = signed_part(answer, request, record).map_err(|error| error.to_string())?;
         let expected = self.algorithm.mac(&self.secret, &signed);
