@@ -43,6 +43,8 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
         return Ok(Some(until));
     }
     let (session, issuer) = session(context, &order.spec.issuer_ref, &key.namespace).await?;
+    // Two that ask for the same names at the same time could be given one order of the CA, which has one certificate.
+    let mut alone = None;
     loop {
         let challenges = challenges_of(context, &order);
         let mut status = order.status.clone().unwrap_or_default();
@@ -54,8 +56,15 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
                 Ok(None)
             }
             OrderAction::Create => {
+                alone = Some(context.names.lock(&subject_of_names(&order)).await);
                 let replaced = replaced(context, &session, &order);
-                create(&session, &order, replaced, &mut status, context.now()).await.map(|()| None)
+                let created = create(&session, &order, replaced, &mut status, context.now()).await;
+                match holder(context, &order, &status.url) {
+                    Some(holder) if created.is_ok() => {
+                        return wait_for(context, &order, &holder).await;
+                    }
+                    Some(_) | None => created.map(|()| None),
+                }
             }
             OrderAction::FetchAuthorizations => authorizations(&session, &mut status).await.map(|()| None),
             OrderAction::CreateChallenges(missing) => {
@@ -107,11 +116,44 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
             }
         };
         order = save(context, &order, status).await?;
+        drop(alone.take());
         if let Some(wake) = wake {
             return Ok(Some(wake));
         }
     }
 }
+
+/// What two Orders have in common that a CA may answer with one order.
+fn subject_of_names(order: &Order) -> String {
+    format!("Order for {:?} {:?}", order.spec.dns_names, order.spec.ip_addresses)
+}
+
+/// The other Order that this order of the CA belongs to, until it is final: a CA gives the same order again to an account
+/// that asks for the same names.
+fn holder(context: &Context, order: &Order, url: &str) -> Option<ObjectKey> {
+    let others = context.store.list::<Order>();
+    let holder = others.iter().find(|other| {
+        let status = other.status.as_ref();
+        let is_open = !status.and_then(|status| status.state).is_some_and(State::is_final);
+        other.key() != order.key()
+            && is_open
+            && status.is_some_and(|status| !url.is_empty() && status.url == url)
+    });
+    holder.map(|holder| holder.key())
+}
+
+/// Lets the other one have the CA's order, and asks for another when that one is done.
+async fn wait_for(context: &Context, order: &Order, holder: &ObjectKey) -> Result<Option<Timestamp>, Retry> {
+    let reason = format!("waiting for Order {holder}, to which the CA gave its order for the same names");
+    let status = OrderStatus { reason, ..order.status.clone().unwrap_or_default() };
+    if order.status.as_ref() != Some(&status) {
+        save(context, order, status).await?;
+    }
+    Ok(Some(later(context.now(), TURN)))
+}
+
+/// How often it is looked whose turn it is.
+const TURN: Duration = Duration::from_secs(1);
 
 /// What a pause of an Order is about.
 fn subject(order: &ObjectKey) -> String {
@@ -297,8 +339,19 @@ async fn finalize(session: &Session, order: &Order, status: &mut OrderStatus) ->
         status.reason = "spec.request is no certificate request".to_owned();
         return Ok(());
     };
-    let answer = session.finalize(&status.finalize_url, csr.der()).await?;
-    take(status, &answer.object);
+    let finalized = match session.finalize(&status.finalize_url, csr.der()).await {
+        Ok(answer) => answer.object,
+        Err(error) if error.problem_type() == Some(&ProblemType::OrderNotReady) => {
+            // It may have been asked for already, right before a crash: then it goes on from there.
+            let found = session.order(&status.url).await?.object;
+            match found.status {
+                WireStatus::Processing | WireStatus::Valid => found,
+                WireStatus::Pending | WireStatus::Ready | WireStatus::Invalid => return Err(error),
+            }
+        }
+        Err(error) => return Err(error),
+    };
+    take(status, &finalized);
     Ok(())
 }
 
