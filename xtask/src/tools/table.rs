@@ -8,7 +8,7 @@
 //! | lego, uacme, dehydrated | Debian | more of them |
 //! | acme-client | its npm package, from a lock file | one more |
 //! | Caddy | its Python package | a server that gets its own certificates; a contender of `bench` |
-//! | BIND | Debian | a name server that takes updates |
+//! | BIND, dig | Debian | a name server that takes updates, and who asks it |
 //! | OpenSSL | Debian | makes requests for acme-tiny, and judges chains and revocation lists |
 //! | curl | Debian | a browser's part |
 //! | cargo-deny | its crate, built | not for tests: `ci` holds dependencies against deny.toml |
@@ -100,6 +100,7 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool::debian("uacme", &[Program { variable: "JAMUL_UACME", path: "uacme" }]),
     Tool::debian("dehydrated", &[Program { variable: "JAMUL_DEHYDRATED", path: "dehydrated" }]),
     Tool::debian("bind9", &[Program { variable: "JAMUL_NAMED", path: "named" }]),
+    Tool::debian("bind9-dnsutils", &[Program { variable: "JAMUL_DIG", path: "dig" }]),
     Tool::debian("openssl", &[Program { variable: "JAMUL_OPENSSL", path: "openssl" }]),
     Tool::debian("curl", &[Program { variable: "JAMUL_CURL", path: "curl" }]),
 ];

@@ -4,3 +4,10 @@
 
 mod ca;
 mod clients;
+mod dns;
+mod host;
+mod kills;
+mod limits;
+mod named;
+mod pebble;
+mod variants;

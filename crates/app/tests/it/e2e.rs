@@ -1,4 +1,4 @@
-//! The built binary as a process, judged by programs that are not ours: curl, Pebble, certbot.
+//! The built binary as a process, judged by curl.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -6,13 +6,11 @@ pub(crate) mod stage;
 
 use std::fs;
 use std::net::TcpListener;
-use std::process::Command;
 use std::time::Duration;
 
-use jamul_api::core::ByteString;
 use tempfile::TempDir;
 
-use stage::{Blog, PATIENCE, Process, free_addresses, listens, peer};
+use stage::{Blog, PATIENCE, Process, free_addresses};
 
 #[test]
 fn demo_plays_the_story_to_the_first_verified_answer() {
@@ -210,14 +208,6 @@ fn kill_while_an_order_is_under_way_costs_no_second_order() {
 const ORDERS: &str = "orders.acme.cert-manager.io";
 const REQUESTS: &str = "certificaterequests.cert-manager.io";
 
-/// What `cert status` says that the blog's certificate waits for.
-fn waits_for(blog: &Blog) -> Option<String> {
-    let state = blog.state();
-    let arguments = ["cert", "status", "example-tls", "--state", state.to_str().unwrap()];
-    let (_, walk) = Process::jamul(arguments).end(PATIENCE);
-    walk.lines().find_map(|line| line.strip_prefix("waits for: ")).map(ToOwned::to_owned)
-}
-
 #[test]
 fn an_acme_server_that_cannot_be_reached_is_named_by_cert_status() {
     let [away] = free_addresses();
@@ -229,7 +219,7 @@ fn an_acme_server_that_cannot_be_reached_is_named_by_cert_status() {
     );
     let mut last = None;
     run.until("the reason", || {
-        last = waits_for(&blog);
+        last = blog.waits_for("example-tls");
         last.as_ref().filter(|why| why.contains("refused")).map(|_| ())
     });
     assert_eq!(last.as_deref(), Some(expected.as_str()));
@@ -244,7 +234,7 @@ fn a_ca_that_refuses_the_name_is_quoted_by_cert_status() {
     let mut run = blog.run(&inside.each_ref().map(String::as_str));
     let mut last = String::new();
     run.until("the reason", || {
-        last = waits_for(&blog)?;
+        last = blog.waits_for("example-tls")?;
         last.contains("DNS name").then_some(())
     });
     let expected = "\"example.123\" is not a DNS name: its last label is a number; an address is an identifier of type ip";
@@ -304,55 +294,4 @@ fn refused(process: Process, why: &str) {
     assert_eq!(status.code(), Some(1), "{output}");
     let errors: Vec<&str> = output.lines().filter(|line| line.starts_with("error: ")).collect();
     assert_eq!(errors, [format!("error: {why}")], "{output}");
-}
-
-#[test]
-fn blog_folder_gets_its_certificate_from_pebble() {
-    let (Some(pebble), Some(dns)) = (peer("JAMUL_PEBBLE"), peer("JAMUL_CHALLTESTSRV")) else { return };
-    let [directory, management, dns_server, dns_management, unused] = free_addresses();
-    let blog = Blog::new(Some(&format!("https://{directory}/dir")));
-
-    // Pebble's own certificate, which the Issuer trusts by its caBundle.
-    let dir = TempDir::new().unwrap();
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
-    let (own_file, key_file, config) =
-        (dir.path().join("cert.pem"), dir.path().join("key.pem"), dir.path().join("config"));
-    fs::write(&own_file, own.cert.pem()).unwrap();
-    fs::write(&key_file, own.signing_key.serialize_pem()).unwrap();
-    let settings = serde_json::json!({"pebble": {
-        "listenAddress": directory.to_string(),
-        "managementListenAddress": management.to_string(),
-        "certificate": own_file,
-        "privateKey": key_file,
-        "httpPort": blog.http_port(),
-        "tlsPort": unused.port(),
-        "ocspResponderURL": "",
-        "externalAccountBindingRequired": false,
-        "retryAfter": {"authz": 1, "order": 1},
-        "keyAlgorithm": "ecdsa",
-    }});
-    fs::write(&config, settings.to_string()).unwrap();
-    let bundle = serde_json::to_value(ByteString(own.cert.pem().into_bytes())).unwrap();
-    let issuer =
-        blog.read("issuer.yaml").replace("    email:", &format!("    caBundle: {bundle}\n    email:"));
-    blog.write("issuer.yaml", &issuer);
-
-    let mut command = Command::new(dns);
-    command.arg("-dnsserver").arg(dns_server.to_string()).arg("-management").arg(dns_management.to_string());
-    command.args(["-defaultIPv4", "127.0.0.1", "-defaultIPv6", ""]);
-    // Nothing but DNS is wanted of it.
-    command.args(["-http01", "", "-https01", "", "-tlsalpn01", "", "-doh", ""]);
-    let mut dns = Process::start(command);
-    dns.until("the DNS answers", || listens(dns_management).then_some(()));
-    let mut command = Command::new(pebble);
-    command.arg("-config").arg(&config).arg("-dnsserver").arg(dns_server.to_string());
-    command.env("PEBBLE_VA_NOSLEEP", "1");
-    let mut pebble = Process::start(command);
-    pebble.until("Pebble listens", || (listens(directory) && listens(management)).then_some(()));
-
-    let mut run = blog.run(&[]);
-    run.until("a certificate in the Secret", || blog.certificate());
-    let root = dir.path().join("root.pem");
-    fs::write(&root, blog.curl(&format!("https://{management}/roots/0"), &own_file, "")).unwrap();
-    assert_eq!(blog.until_served(&mut run, &root), "hello");
 }

@@ -27,7 +27,13 @@ pub(super) struct Ca {
 impl Ca {
     /// Names below `localhost` lead it to 127.0.0.1.
     pub(super) fn start(more: &[&str]) -> Self {
-        let [listen, http, https] = free_addresses();
+        let [http] = free_addresses();
+        Self::looking_at(http, more)
+    }
+
+    /// The same, with a port for http-01 that somebody has already.
+    pub(super) fn looking_at(http: SocketAddr, more: &[&str]) -> Self {
+        let [listen, https] = free_addresses();
         let (state, client) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let ports = [listen.to_string(), http.port().to_string(), https.port().to_string()];
         let [address, http01, alpn01] = ports.each_ref().map(String::as_str);

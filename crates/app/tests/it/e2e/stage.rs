@@ -114,6 +114,25 @@ impl Process {
         })
     }
 
+    /// Its process identifier.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits until it ends, or `condition` holds: whether it ended.
+    pub(crate) fn ends_before(&self, within: Duration, mut condition: impl FnMut() -> bool) -> bool {
+        let deadline = Instant::now() + within;
+        loop {
+            if matches!(self.news.recv_timeout(LOOK_AGAIN), Err(RecvTimeoutError::Disconnected)) {
+                return true;
+            }
+            if condition() {
+                return false;
+            }
+            assert!(Instant::now() < deadline, "{} took too long; it wrote:\n{}", self.name, self.output());
+        }
+    }
+
     /// Sends SIGTERM.
     pub(crate) fn terminate(&self) {
         let status = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
@@ -239,33 +258,54 @@ impl Blog {
 
     /// `jamul run` on it, on ports `http`, `https` and `healthz`.
     pub(crate) fn run(&self, more: &[&str]) -> Process {
-        let (manifests, state) = (self.manifests(), self.state());
-        let ports = [self.http, self.https, self.healthz].map(|address| address.port().to_string());
-        let [http, https, healthz] = &ports;
-        let fixed = [
-            "run",
-            "--manifests",
-            manifests.to_str().unwrap(),
-            "--state",
-            state.to_str().unwrap(),
-            "--bind-address",
-            "127.0.0.1",
-            "--http-port",
-            http,
-            "--https-port",
-            https,
-            "--healthz-port",
-            healthz,
-        ];
-        Process::jamul(fixed.into_iter().chain(more.iter().copied()))
+        Process::start(self.command(more))
+    }
+
+    /// The same, to be started.
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_jamul"));
+        command.env_clear().args(["run", "--bind-address", "127.0.0.1"]);
+        // Relative, as people write it.
+        command
+            .current_dir(self.dir.path())
+            .args(["--manifests", "manifests"])
+            .arg("--state")
+            .arg(self.state());
+        let ports =
+            [("--http-port", self.http), ("--https-port", self.https), ("--healthz-port", self.healthz)];
+        for (flag, address) in ports {
+            command.arg(flag).arg(address.port().to_string());
+        }
+        command.args(more);
+        command
+    }
+
+    /// What `cert status` says that a Certificate waits for.
+    pub(crate) fn waits_for(&self, name: &str) -> Option<String> {
+        let state = self.state();
+        let arguments = ["cert", "status", name, "--state", state.to_str().unwrap()];
+        let (_, walk) = Process::jamul(arguments).end(PATIENCE);
+        walk.lines().find_map(|line| line.strip_prefix("waits for: ")).map(ToOwned::to_owned)
+    }
+
+    /// Has the running process issue a Certificate again.
+    pub(crate) fn renew(&self, name: &str) {
+        let state = self.state();
+        let arguments = ["cert", "renew", name, "--state", state.to_str().unwrap()];
+        let (status, output) = Process::jamul(arguments).end(PATIENCE);
+        assert!(status.success(), "{output}");
     }
 
     /// The chain in the Secret that the Ingress names, once it is there.
     pub(crate) fn certificate(&self) -> Option<String> {
-        let file = self.state().join("objects/secrets/default/example-tls.yaml");
+        self.secret("example-tls", "tls.crt")
+    }
+
+    /// A value of a Secret, once it is there.
+    pub(crate) fn secret(&self, name: &str, key: &str) -> Option<String> {
+        let file = self.state().join(format!("objects/secrets/default/{name}.yaml"));
         let secret: Secret = serde_saphyr::from_str(&fs::read_to_string(file).ok()?).unwrap();
-        let chain = secret.data?.remove("tls.crt")?;
-        Some(String::from_utf8(chain.0).unwrap())
+        Some(String::from_utf8(secret.data?.remove(key)?.0).unwrap())
     }
 
     /// File names of the objects of `kind` in the state.
