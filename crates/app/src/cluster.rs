@@ -100,16 +100,7 @@ impl ClusterOptions {
             args.validating_webhook.map(|listen| WebhookOptions { listen, files: files(&args), served });
         let pod = ObjectKey::new(namespace, name);
         let api_server = ApiServer::new(client);
-        Ok(Member {
-            cluster,
-            api_server,
-            cluster_resource_namespace,
-            webhooks,
-            injection,
-            args,
-            pod,
-            status,
-        })
+        Ok(Member { cluster, api_server, cluster_resource_namespace, webhooks, injection, args, pod, status })
     }
 }
 
