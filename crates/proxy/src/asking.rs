@@ -210,7 +210,7 @@ impl Asking<'_> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it (RFC 9110 section 15.2.2).
             let client = client.ok_or(Failure::Upstream)?;
-            return Ok(self.switched(response, lease, client));
+            return Ok(self.switched(response, client));
         }
         let (mut parts, incoming) = response.into_parts();
         forward::clean_response(&mut parts.headers);
@@ -220,9 +220,8 @@ impl Asking<'_> {
     }
 
     /// From here on the connections belong to another protocol (WebSocket): bytes pass unseen.
-    fn switched(&self, mut response: Response<Incoming>, lease: Lease, client: OnUpgrade) -> Outcome {
+    fn switched(&self, mut response: Response<Incoming>, client: OnUpgrade) -> Outcome {
         let upstream = hyper::upgrade::on(&mut response);
-        lease.detach();
         upgrade::tunnel(self.worker, client, upstream, self.route.timeouts);
         let mut headers: HeaderMap = std::mem::take(response.headers_mut());
         let protocol = headers.get(header::UPGRADE).cloned();

@@ -47,12 +47,7 @@ impl Relay {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        let polled = match &mut self.lease {
-            Some(lease) => lease.poll_body(&mut self.incoming, cx),
-            // Given back: all of the body is here.
-            None => Pin::new(&mut self.incoming).poll_frame(cx),
-        };
-        let Poll::Ready(frame) = polled else {
+        let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
             ready!(self.idle.poll(cx));
             self.lease = None;
             return Poll::Ready(Some(Err(BodyError::Idle)));

@@ -3,30 +3,33 @@
 use std::io;
 use std::net::SocketAddr;
 
-use hyper::client::conn::http2;
+use hyper::client::conn::{http1, http2};
 use hyper::rt::{Read, Write};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use jamul_routing::Endpoint;
 use tokio::net::TcpStream;
 
-use crate::http1::{Http1, MAX_HEAD};
 use crate::local::LocalExecutor;
 use crate::pool::PoolKey;
 use crate::request_body::RequestBody;
 use crate::tls::UpstreamTls;
 use crate::wire::{Version, Wire};
 
+/// Largest response head of an upstream.
+const MAX_HEAD: u32 = 64 * 1024;
+/// Buffer per HTTP/1.1 connection.
+const BUFFER: usize = 128 * 1024;
 /// What an upstream may send ahead on one HTTP/2 stream.
 const STREAM_WINDOW: u32 = 128 * 1024;
 /// The same for all streams of a connection: enough for [`crate::pool::MAX_STREAMS`] that nobody reads, so that
 /// a slow client does not stop the others.
 const CONNECTION_WINDOW: u32 = 16 * 1024 * 1024;
 
-/// A new connection.
+/// The sending half of a new connection.
 #[derive(Debug)]
 pub(crate) enum Dialled {
     /// One exchange at a time.
-    Http1(Http1),
+    Http1(http1::SendRequest<RequestBody>),
     /// Many at a time.
     Http2(http2::SendRequest<RequestBody>),
 }
@@ -72,9 +75,23 @@ where
     T: Read + Write + Unpin + Send + 'static,
 {
     match version {
-        Version::Http1 => Http1::new(io).await.map(Dialled::Http1).map_err(io::Error::other),
+        Version::Http1 => handshake_http1(io).await.map(Dialled::Http1),
         Version::Http2 => handshake_http2(io).await.map(Dialled::Http2),
     }
+}
+
+async fn handshake_http1<T>(io: T) -> io::Result<http1::SendRequest<RequestBody>>
+where
+    T: Read + Write + Unpin + Send + 'static,
+{
+    let mut builder = http1::Builder::new();
+    builder.max_header_size(MAX_HEAD as usize).max_buf_size(BUFFER);
+    let (sender, connection) = builder.handshake(io).await.map_err(io::Error::other)?;
+    tokio::task::spawn_local(async move {
+        // Whoever waits for a response hears of the error; an idle connection that ends is no news.
+        let _: Result<(), hyper::Error> = connection.with_upgrades().await;
+    });
+    Ok(sender)
 }
 
 /// By prior knowledge: after TLS too, as the peer may not speak ALPN at all (as nginx's `grpc_pass`).

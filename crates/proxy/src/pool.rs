@@ -5,11 +5,10 @@ use std::collections::HashMap;
 use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::client::conn::http2;
+use hyper::client::conn::{http1, http2};
 use jamul_routing::Endpoint;
 use tokio::time::Instant;
 
-use crate::http1::Http1;
 use crate::multiplex::{Multiplex, Stream};
 use crate::request_body::RequestBody;
 use crate::wire::Wire;
@@ -43,35 +42,37 @@ struct Idle {
 
 #[derive(Debug)]
 struct Parked {
-    connection: Http1,
+    sender: http1::SendRequest<RequestBody>,
     since: Instant,
 }
 
 impl Pool {
     /// The HTTP/1.1 connection that was used last, if one is still good.
-    pub(crate) fn take(&self, key: &PoolKey) -> Option<Http1> {
+    pub(crate) fn take(&self, key: &PoolKey) -> Option<http1::SendRequest<RequestBody>> {
         let mut idle = self.idle.borrow_mut();
         let idle = &mut *idle;
         let parked = idle.by_key.get_mut(key)?;
-        while let Some(Parked { mut connection, since }) = parked.pop() {
+        while let Some(Parked { sender, since }) = parked.pop() {
             idle.count -= 1;
-            if since.elapsed() < IDLE_TIME && connection.is_ready() {
-                return Some(connection);
+            if sender.is_ready() && since.elapsed() < IDLE_TIME {
+                return Some(sender);
             }
         }
         None
     }
 
     /// Keeps a connection whose exchange came to a clean end.
-    pub(crate) fn put(self: &Rc<Self>, key: PoolKey, mut connection: Http1) {
-        if connection.is_ready() {
-            return self.park(key, connection);
+    pub(crate) fn put(self: &Rc<Self>, key: PoolKey, mut sender: http1::SendRequest<RequestBody>) {
+        if sender.is_closed() {
+            return;
+        }
+        if sender.is_ready() {
+            return self.park(key, sender);
         }
         let pool = Rc::clone(self);
         tokio::task::spawn_local(async move {
-            let ready = std::future::poll_fn(|cx| connection.poll_ready(cx));
-            if let Ok(Ok(())) = tokio::time::timeout(READY_TIME, ready).await {
-                pool.park(key, connection);
+            if let Ok(Ok(())) = tokio::time::timeout(READY_TIME, sender.ready()).await {
+                pool.park(key, sender);
             }
         });
     }
@@ -90,7 +91,7 @@ impl Pool {
     pub(crate) fn close_old(&self) {
         let mut idle = self.idle.borrow_mut();
         idle.by_key.retain(|_, parked| {
-            parked.retain_mut(|parked| parked.since.elapsed() < IDLE_TIME && parked.connection.is_ready());
+            parked.retain(|parked| !parked.sender.is_closed() && parked.since.elapsed() < IDLE_TIME);
             !parked.is_empty()
         });
         idle.recount();
@@ -105,13 +106,13 @@ impl Pool {
         self.shared.borrow_mut().retain(|key, _| is_wanted(&key.endpoint));
     }
 
-    fn park(&self, key: PoolKey, connection: Http1) {
+    fn park(&self, key: PoolKey, sender: http1::SendRequest<RequestBody>) {
         let mut idle = self.idle.borrow_mut();
         if idle.count >= MAX_IDLE {
             return;
         }
         idle.count += 1;
-        idle.by_key.entry(key).or_default().push(Parked { connection, since: Instant::now() });
+        idle.by_key.entry(key).or_default().push(Parked { sender, since: Instant::now() });
     }
 }
 

@@ -1,23 +1,18 @@
 //! A connection to an endpoint, for one exchange.
 
-use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::future::Either;
 use http::{Request, Response};
-use http_body::{Body, Frame};
 use hyper::body::Incoming;
-use hyper::client::conn::TrySendError;
+use hyper::client::conn::http1;
 use jamul_routing::{Condition, Endpoint, Timeouts};
 use tokio::time::Instant;
 
 use crate::balance::InFlight;
 use crate::dial::{self, Dialled};
 use crate::failure::Failure;
-use crate::http1::Http1;
 use crate::meter::Meter;
 use crate::multiplex::Stream;
 use crate::pool::{Pool, PoolKey};
@@ -48,7 +43,7 @@ pub(crate) struct Lease {
 #[derive(Debug)]
 enum Sender {
     /// The connection is ours until we give it back.
-    Http1(Http1),
+    Http1(http1::SendRequest<RequestBody>),
     /// The connection is shared.
     Http2(Stream),
 }
@@ -83,7 +78,7 @@ impl Lease {
             return Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: true, _in_flight: in_flight });
         }
         let sender = match tokio::time::timeout(wait, dial::connect(&key, tls)).await {
-            Ok(Ok(Dialled::Http1(connection))) => Sender::Http1(connection),
+            Ok(Ok(Dialled::Http1(sender))) => Sender::Http1(sender),
             Ok(Ok(Dialled::Http2(sender))) => Sender::Http2(pool.share(&key, sender)),
             Ok(Err(error)) => {
                 tracing::warn!(
@@ -113,10 +108,23 @@ impl Lease {
         meter: &Meter,
     ) -> Result<Response<Incoming>, Broken> {
         meter.begin();
-        let Some(sent) = self.sender.send(request, timeouts, meter).await else {
-            self.sender.retire();
-            let (failure, condition) = (Failure::UpstreamTimeout, Condition::Timeout);
-            return Err(Broken { failure, condition, unsent: None });
+        let mut sending = std::pin::pin!(match &mut self.sender {
+            Sender::Http1(sender) => Either::Left(sender.try_send_request(request)),
+            Sender::Http2(stream) => Either::Right(stream.sender.try_send_request(request)),
+        });
+        let sent = loop {
+            // Another wait may begin while this one runs, and end sooner.
+            let sooner = Instant::now() + timeouts.read;
+            tokio::select! {
+                biased;
+                sent = &mut sending => break sent,
+                () = tokio::time::sleep_until(meter.deadline(timeouts).min(sooner)) => {}
+            }
+            if meter.deadline(timeouts) <= Instant::now() {
+                self.sender.retire();
+                let (failure, condition) = (Failure::UpstreamTimeout, Condition::Timeout);
+                return Err(Broken { failure, condition, unsent: None });
+            }
         };
         sent.map_err(|mut error| {
             let failure = meter.failure().unwrap_or_else(|| {
@@ -133,29 +141,8 @@ impl Lease {
     /// HTTP/2 the stream.
     pub(crate) fn give_back(self) {
         match self.sender {
-            Sender::Http1(connection) => self.pool.put(self.key, connection),
+            Sender::Http1(sender) => self.pool.put(self.key, sender),
             Sender::Http2(_) => {}
-        }
-    }
-
-    /// Lets the connection go on by itself, in another protocol.
-    pub(crate) fn detach(self) {
-        match self.sender {
-            Sender::Http1(connection) => connection.detach(),
-            Sender::Http2(_) => {}
-        }
-    }
-
-    /// The next part of the response's body.
-    pub(crate) fn poll_body(
-        &mut self,
-        incoming: &mut Incoming,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        match &mut self.sender {
-            Sender::Http1(connection) => connection.poll_body(incoming, cx),
-            // Its connection has a task of its own.
-            Sender::Http2(_) => Pin::new(incoming).poll_frame(cx),
         }
     }
 }
@@ -165,31 +152,6 @@ impl Sender {
         match key.wire.version() {
             Version::Http1 => pool.take(key).map(Self::Http1),
             Version::Http2 => pool.stream(key).map(Self::Http2),
-        }
-    }
-
-    /// `None` if the waits of `timeouts` are over before the response's head is there.
-    async fn send(
-        &mut self,
-        request: Request<RequestBody>,
-        timeouts: &Timeouts,
-        meter: &Meter,
-    ) -> Option<Result<Response<Incoming>, TrySendError<Request<RequestBody>>>> {
-        let mut sending = std::pin::pin!(match self {
-            Self::Http1(connection) => Either::Left(connection.send(request)),
-            Self::Http2(stream) => Either::Right(stream.sender.try_send_request(request)),
-        });
-        loop {
-            // Another wait may begin while this one runs, and end sooner.
-            let sooner = Instant::now() + timeouts.read;
-            tokio::select! {
-                biased;
-                sent = &mut sending => return Some(sent),
-                () = tokio::time::sleep_until(meter.deadline(timeouts).min(sooner)) => {}
-            }
-            if meter.deadline(timeouts) <= Instant::now() {
-                return None;
-            }
         }
     }
 
