@@ -10,6 +10,7 @@ use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::upgrade::OnUpgrade;
+use jamul_routing::globals::ServerHeader;
 use jamul_routing::route::Target;
 use jamul_routing::{Condition, Endpoint, Observation, RequestHead, ResponseHead, Route, Snapshot, Upstream};
 
@@ -213,7 +214,12 @@ impl Asking<'_> {
             return Ok(self.switched(response, client));
         }
         let (mut parts, incoming) = response.into_parts();
+        let server = match self.snapshot.globals.server {
+            ServerHeader::Upstreams => parts.headers.get(header::SERVER).cloned(),
+            ServerHeader::Absent | ServerHeader::Ours => None,
+        };
         forward::clean_response(&mut parts.headers);
+        parts.headers.extend(server.map(|server| (header::SERVER, server)));
         let relay = Relay::new(incoming, lease, self.route.timeouts.read);
         let head = ResponseHead { status: parts.status, headers: parts.headers };
         Ok(Outcome { head, source: Source::Upstream(relay) })

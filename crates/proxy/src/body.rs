@@ -8,6 +8,7 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::compress::Encoder;
 use crate::idle::IdleTimer;
 use crate::open_record::OpenRecord;
 use crate::request_body::BodyError;
@@ -28,6 +29,63 @@ pub(crate) enum Source {
     Fixed(Bytes),
     /// Streamed from an upstream.
     Upstream(Relay),
+    /// The same, compressed on its way.
+    Encoded(Box<Encoded>),
+}
+
+/// An upstream's body that is compressed on its way.
+#[derive(Debug)]
+pub(crate) struct Encoded {
+    relay: Relay,
+    /// `None`: all is said but perhaps the trailers.
+    encoder: Option<Encoder>,
+    /// Whether the encoder holds back something that came.
+    is_waiting: bool,
+    trailers: Option<Frame<Bytes>>,
+}
+
+impl Encoded {
+    /// Compresses `relay`.
+    pub(crate) fn new(relay: Relay, encoder: Encoder) -> Box<Self> {
+        Box::new(Self { relay, encoder: Some(encoder), is_waiting: false, trailers: None })
+    }
+
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let Some(encoder) = &mut self.encoder else { return Poll::Ready(self.trailers.take().map(Ok)) };
+            let ready = match self.relay.poll(cx) {
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Ok(piece) => {
+                        self.is_waiting = true;
+                        encoder.push(&piece)
+                    }
+                    Err(trailers) => {
+                        self.trailers = Some(trailers);
+                        self.finish()
+                    }
+                },
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => self.finish(),
+                Poll::Pending if self.is_waiting => {
+                    self.is_waiting = false;
+                    match encoder.flush() {
+                        Ok(ready) if ready.is_empty() => return Poll::Pending,
+                        flushed => flushed,
+                    }
+                }
+                Poll::Pending => return Poll::Pending,
+            };
+            match ready {
+                Ok(ready) if ready.is_empty() => {}
+                Ok(ready) => return Poll::Ready(Some(Ok(Frame::data(ready)))),
+                Err(error) => return Poll::Ready(Some(Err(BodyError::Encoding(error)))),
+            }
+        }
+    }
+
+    fn finish(&mut self) -> std::io::Result<Bytes> {
+        self.encoder.take().map_or(Ok(Bytes::new()), Encoder::finish)
+    }
 }
 
 /// The upstream's body with the connection it comes by.
@@ -69,6 +127,11 @@ impl Relay {
         }
     }
 
+    /// How long the body is, if that is known.
+    pub(crate) fn length(&self) -> Option<u64> {
+        self.incoming.size_hint().exact()
+    }
+
     /// hyper does not poll a body that says it has ended.
     fn settle(&mut self) {
         if self.incoming.is_end_stream() {
@@ -103,6 +166,7 @@ impl Body for ExchangeBody {
             Source::Fixed(bytes) if bytes.is_empty() => None,
             Source::Fixed(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
             Source::Upstream(relay) => ready!(relay.poll(cx)),
+            Source::Encoded(encoded) => ready!(encoded.poll(cx)),
         };
         match &frame {
             Some(Ok(frame)) => this.record.sent(frame.data_ref().map_or(0, Bytes::len) as u64),
@@ -118,6 +182,7 @@ impl Body for ExchangeBody {
         match &self.source {
             Source::Fixed(bytes) => bytes.is_empty(),
             Source::Upstream(relay) => relay.incoming.is_end_stream(),
+            Source::Encoded(encoded) => encoded.encoder.is_none() && encoded.trailers.is_none(),
         }
     }
 
@@ -125,6 +190,7 @@ impl Body for ExchangeBody {
         match &self.source {
             Source::Fixed(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(relay) => relay.incoming.size_hint(),
+            Source::Encoded(_) => SizeHint::default(),
         }
     }
 }

@@ -156,7 +156,7 @@ pub(crate) fn mark(headers: &mut HeaderMap, route: &Route, status: StatusCode, t
 fn plain(outcome: Outcome) -> Outcome {
     match outcome.source {
         Source::Fixed(_) => outcome,
-        Source::Upstream(_) => Reply::status(outcome.head.status).into(),
+        Source::Upstream(_) | Source::Encoded(_) => Reply::status(outcome.head.status).into(),
     }
 }
 

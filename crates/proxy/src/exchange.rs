@@ -9,11 +9,14 @@ use futures_util::FutureExt;
 use http::header::{self, HeaderValue};
 use http::{Request, Response, StatusCode, Version};
 use hyper::body::Incoming;
+use jamul_routing::compression::Accepted;
 use jamul_routing::error_pages::Author;
+use jamul_routing::globals::ServerHeader;
 use jamul_routing::{Filter, Reply, RequestHead, Route, Scope, Snapshot, Verdict};
 
 use crate::asking::Asking;
-use crate::body::{ExchangeBody, Source};
+use crate::body::{Encoded, ExchangeBody, Source};
+use crate::compress::Encoder;
 use crate::conn_info::ConnInfo;
 use crate::error_page::{ErrorPage, Stays};
 use crate::failure::Failure;
@@ -53,6 +56,9 @@ pub(crate) async fn run(
     {
         outcome.head.headers.insert(header::STRICT_TRANSPORT_SECURITY, hsts.clone());
     }
+    if snapshot.globals.server == ServerHeader::Ours {
+        outcome.head.headers.insert(header::SERVER, HeaderValue::from_static("jamul"));
+    }
     if version < Version::HTTP_2 && open.record.failure.is_some_and(Failure::closes) {
         outcome.head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
@@ -75,6 +81,7 @@ async fn serve(
     incoming: Incoming,
     record: &mut ExchangeRecord,
 ) -> Result<Outcome, Failure> {
+    let accepted = snapshot.globals.compression.accepted(&parts.method, parts.version, &parts.headers);
     let upgrade = forward::take_upgrade(&mut parts);
     let mut head = forward::head(parts, connection, record.client, &snapshot.globals.edge)?;
     if let Some(answer) = snapshot.challenges.find(&head.host, &head.path) {
@@ -117,7 +124,7 @@ async fn serve(
     for edit in scope.response_edits {
         edit.apply(&mut outcome.head.headers, status);
     }
-    Ok(outcome)
+    Ok(compressed(outcome, snapshot, accepted))
 }
 
 /// The route of a request: that of its host and path, else the one for what nobody else takes. `/healthz` is nobody's
@@ -130,6 +137,22 @@ fn route(snapshot: &Snapshot, head: &RequestHead) -> Option<Arc<Route>> {
 /// Without a route of its own, `/healthz` is answered for load balancers; the rest is 404.
 fn unrouted(head: &RequestHead) -> Result<Outcome, Failure> {
     if head.path == HEALTH { Ok(Reply::text(StatusCode::OK, "ok\n").into()) } else { Err(Failure::NoRoute) }
+}
+
+/// What an upstream says, compressed if the settings and the client want it.
+fn compressed(mut outcome: Outcome, snapshot: &Snapshot, accepted: Accepted) -> Outcome {
+    outcome.source = match outcome.source {
+        Source::Upstream(relay) => {
+            match snapshot.globals.compression.encode(accepted, &mut outcome.head, relay.length()) {
+                Some((encoding, level)) => {
+                    Source::Encoded(Encoded::new(relay, Encoder::new(encoding, level)))
+                }
+                None => Source::Upstream(relay),
+            }
+        }
+        source @ (Source::Fixed(_) | Source::Encoded(_)) => source,
+    };
+    outcome
 }
 
 fn failed(failure: Failure, record: &mut ExchangeRecord) -> Outcome {

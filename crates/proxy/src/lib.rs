@@ -14,6 +14,7 @@ mod asking;
 mod attempts;
 mod balance;
 mod body;
+mod compress;
 mod conn_info;
 mod connection;
 mod dial;

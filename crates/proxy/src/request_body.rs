@@ -24,6 +24,9 @@ pub(crate) enum BodyError {
     /// The upstream sent nothing for too long.
     #[error("the upstream stopped sending its response body")]
     Idle,
+    /// The response body could not be compressed.
+    #[error("the response body could not be compressed")]
+    Encoding(#[source] std::io::Error),
     /// The connection broke.
     #[error("the connection broke within the response body")]
     Broken(#[source] hyper::Error),

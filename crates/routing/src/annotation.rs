@@ -145,6 +145,8 @@ pub trait Lookup {
     /// Data of a ConfigMap of the Ingress's namespace; `name` or `namespace/name`, another namespace is
     /// `None`.
     fn config_map(&self, name: &str) -> Option<BTreeMap<String, String>>;
+    /// Data of a ConfigMap that the controller's own ConfigMap names: `namespace/name`, of any namespace.
+    fn controllers_config_map(&self, name: &str) -> Option<BTreeMap<String, String>>;
     /// Data of a Secret of the Ingress's namespace.
     fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>>;
     /// Value of a key of the controller's ConfigMap.

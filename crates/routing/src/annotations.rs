@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod affinity;
+pub mod all_routes;
 pub mod app_root;
 pub mod auth_external;
 pub mod backend_protocol;
@@ -51,6 +52,7 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &rewrite_target::Family,
     &upstream_vhost::Family,
     &response_rewrites::Family,
+    &all_routes::Family,
     &custom_headers::Family,
     &custom_http_errors::Family,
     &proxy_timeouts::Family,

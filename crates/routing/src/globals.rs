@@ -5,6 +5,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 
 use crate::annotation::Invalid;
+use crate::annotations::gate::{RISK_LEVEL, parse_risk};
+use crate::compression::Compression;
 use crate::edge::Edge;
 use crate::setting_reader::SettingReader;
 
@@ -15,6 +17,22 @@ pub struct Globals {
     pub hsts: Option<HeaderValue>,
     /// How clients are met.
     pub edge: Arc<Edge>,
+    /// Which responses are compressed.
+    pub compression: Arc<Compression>,
+    /// Whose `Server` responses carry.
+    pub server: ServerHeader,
+}
+
+/// Whose `Server` responses carry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ServerHeader {
+    /// Nobody's.
+    #[default]
+    Absent,
+    /// `server-tokens`
+    Ours,
+    /// `allow-backend-server-header`
+    Upstreams,
 }
 
 const HSTS: &str = "hsts";
@@ -28,7 +46,7 @@ impl Default for Globals {
     /// ingress-nginx's.
     fn default() -> Self {
         let hsts = Some(HeaderValue::from_static("max-age=31536000; includeSubDomains"));
-        Self { hsts, edge: Arc::default() }
+        Self { hsts, edge: Arc::default(), compression: Arc::default(), server: ServerHeader::default() }
     }
 }
 
@@ -38,7 +56,20 @@ impl Globals {
         let mut settings = SettingReader::new(&setting);
         let hsts = hsts(&mut settings);
         let edge = Arc::new(Edge::read(&mut settings));
-        (Self { hsts, edge }, settings.invalid)
+        let compression = Arc::new(Compression::compile(&setting, &mut settings.invalid));
+        let server = server(&mut settings);
+        // The annotations are judged by it one Ingress at a time; a word that is none is told once.
+        settings.value(RISK_LEVEL, parse_risk, "Low, Medium, High or Critical");
+        (Self { hsts, edge, compression, server }, settings.invalid)
+    }
+}
+
+fn server(settings: &mut SettingReader<'_>) -> ServerHeader {
+    let ours = settings.boolean("server-tokens").unwrap_or_default();
+    match settings.boolean("allow-backend-server-header") {
+        Some(true) => ServerHeader::Upstreams,
+        Some(false) | None if ours => ServerHeader::Ours,
+        Some(false) | None => ServerHeader::Absent,
     }
 }
 

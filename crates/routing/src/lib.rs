@@ -14,6 +14,7 @@ pub mod balance;
 pub mod carry;
 pub mod challenges;
 pub mod choice;
+pub mod compression;
 pub mod diagnostic;
 pub mod draft;
 pub mod edge;

@@ -12,6 +12,7 @@ mod text;
 pub use constructs::{CONSTRUCTS, Construct, Context, variable_names};
 pub(crate) use parser::{Snippet, parse};
 pub(crate) use program::{Access, Program};
+pub(crate) use text::{Scene, Text};
 
 use std::fmt;
 

@@ -37,9 +37,10 @@ impl Translator {
             admission.paths(candidate);
         }
         for invalid in &compiled.wrong_values {
-            // Told above, for all of them.
-            if !invalid.key.ends_with("-snippet") {
-                let prefix = &self.settings().annotations_prefix;
+            let prefix = &self.settings().annotations_prefix;
+            let told = format!("{prefix}/{} annotation ", invalid.key);
+            // Not again in our own words.
+            if !admission.refusals.iter().any(|refusal| refusal.starts_with(&told)) {
                 admission.refusals.push(format!(
                     "annotation {prefix}/{} contains invalid value {:?}; expected {}",
                     invalid.key, invalid.value, invalid.expected

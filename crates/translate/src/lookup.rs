@@ -101,6 +101,13 @@ impl Lookup for Recorder<'_> {
         self.objects.config_maps.get(&key).map(|found| found.data.clone().unwrap_or_default())
     }
 
+    fn controllers_config_map(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        let (namespace, name) = name.split_once('/')?;
+        let key = ObjectKey::new(namespace, name);
+        self.record(Reference::ConfigMap(key.clone()));
+        self.objects.config_maps.get(&key).map(|found| found.data.clone().unwrap_or_default())
+    }
+
     fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
         let key = self.key(name)?;
         self.record(Reference::Secret(key.clone()));

@@ -28,6 +28,10 @@ impl Lookup for Objects {
         self.config_maps.get(name).cloned()
     }
 
+    fn controllers_config_map(&self, name: &str) -> Option<BTreeMap<String, String>> {
+        self.config_map(name)
+    }
+
     fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
         self.secrets.get(name).cloned()
     }

@@ -5,6 +5,7 @@
 
 mod annotations;
 mod clients;
+mod compression;
 mod error_pages;
 mod exchanges;
 mod forwarding;
