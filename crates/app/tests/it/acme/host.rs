@@ -31,11 +31,12 @@ impl Host {
     pub(super) fn inside(&self, command: &Command) -> Command {
         let mut inside = Command::new("nsenter");
         let target = self.holder.id().to_string();
-        inside.args(["--preserve-credentials", "--user", "--net", "--mount", "--target", &target, "--"]);
-        inside.arg(command.get_program()).args(command.get_args());
+        inside.args(["--preserve-credentials", "--user", "--net", "--mount", "--target", &target]);
         if let Some(folder) = command.get_current_dir() {
-            inside.current_dir(folder);
+            // Entering the mounts leaves ours.
+            inside.arg(format!("--wd={}", folder.display()));
         }
+        inside.arg("--").arg(command.get_program()).args(command.get_args());
         for (name, value) in command.get_envs() {
             match value {
                 Some(value) => inside.env(name, value),
