@@ -31,6 +31,7 @@ mod grpc;
 mod idle;
 mod listener;
 mod local;
+mod log_line;
 mod meter;
 mod multiplex;
 mod open_record;

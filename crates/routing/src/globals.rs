@@ -8,6 +8,7 @@ use crate::annotation::Invalid;
 use crate::annotations::gate::{RISK_LEVEL, parse_risk};
 use crate::compression::Compression;
 use crate::edge::Edge;
+use crate::log_format::AccessLogRules;
 use crate::setting_reader::SettingReader;
 
 /// What holds for all exchanges.
@@ -19,6 +20,8 @@ pub struct Globals {
     pub edge: Arc<Edge>,
     /// Which responses are compressed.
     pub compression: Arc<Compression>,
+    /// What is written to the access log.
+    pub access_log: Arc<AccessLogRules>,
     /// Whose `Server` responses carry.
     pub server: ServerHeader,
 }
@@ -46,7 +49,13 @@ impl Default for Globals {
     /// ingress-nginx's.
     fn default() -> Self {
         let hsts = Some(HeaderValue::from_static("max-age=31536000; includeSubDomains"));
-        Self { hsts, edge: Arc::default(), compression: Arc::default(), server: ServerHeader::default() }
+        Self {
+            hsts,
+            edge: Arc::default(),
+            compression: Arc::default(),
+            access_log: Arc::default(),
+            server: ServerHeader::default(),
+        }
     }
 }
 
@@ -57,10 +66,11 @@ impl Globals {
         let hsts = hsts(&mut settings);
         let edge = Arc::new(Edge::read(&mut settings));
         let compression = Arc::new(Compression::compile(&setting, &mut settings.invalid));
+        let access_log = Arc::new(AccessLogRules::compile(&setting, &mut settings.invalid));
         let server = server(&mut settings);
         // The annotations are judged by it one Ingress at a time; a word that is none is told once.
         settings.value(RISK_LEVEL, parse_risk, "Low, Medium, High or Critical");
-        (Self { hsts, edge, compression, server }, settings.invalid)
+        (Self { hsts, edge, compression, access_log, server }, settings.invalid)
     }
 }
 

@@ -29,6 +29,7 @@ pub mod head;
 pub mod health;
 pub mod host;
 mod identity;
+pub mod log_format;
 mod passwords;
 pub mod path;
 pub mod retry;

@@ -114,6 +114,19 @@ pub const SETTINGS: &[Group] = &[
     },
     Group {
         support: Support::Honoured,
+        about: "What is written to the access log on standard output, and how. A format with a variable that is not known \
+                is refused by its name, and the default one stays.",
+        keys: &[
+            "disable-access-log",
+            "disable-http-access-log",
+            "log-format-escape-json",
+            "log-format-escape-none",
+            "log-format-upstream",
+            "skip-access-log-urls",
+        ],
+    },
+    Group {
+        support: Support::Honoured,
         about: "Names of headers that custom-headers may set.",
         keys: &["global-allowed-response-headers"],
     },
@@ -161,8 +174,6 @@ pub const SETTINGS: &[Group] = &[
         about: "Jamul always does what their defaults say; another value is not followed yet.",
         keys: &[
             "allow-cross-namespace-resources",
-            "disable-access-log",
-            "disable-http-access-log",
             "enable-access-log-for-default-backend",
             "enable-auth-access-log",
             "enable-ocsp",
@@ -175,12 +186,8 @@ pub const SETTINGS: &[Group] = &[
             "global-auth-cache-key",
             "limit-rate",
             "limit-rate-after",
-            "log-format-escape-json",
-            "log-format-escape-none",
-            "log-format-upstream",
             "proxy-http-version",
             "proxy-request-buffering",
-            "skip-access-log-urls",
             "ssl-protocols",
             "ssl-reject-handshake",
             "strict-validate-path-type",
