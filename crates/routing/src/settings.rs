@@ -127,6 +127,11 @@ pub const SETTINGS: &[Group] = &[
     },
     Group {
         support: Support::Honoured,
+        about: "true: annotations may name Secrets and ConfigMaps of other namespaces.",
+        keys: &["allow-cross-namespace-resources"],
+    },
+    Group {
+        support: Support::Honoured,
         about: "Names of headers that custom-headers may set.",
         keys: &["global-allowed-response-headers"],
     },
@@ -173,7 +178,6 @@ pub const SETTINGS: &[Group] = &[
         support: Support::WithoutEffect,
         about: "Jamul always does what their defaults say; another value is not followed yet.",
         keys: &[
-            "allow-cross-namespace-resources",
             "enable-access-log-for-default-backend",
             "enable-auth-access-log",
             "enable-ocsp",

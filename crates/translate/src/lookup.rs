@@ -83,12 +83,16 @@ impl<'a> Recorder<'a> {
         self.references.borrow_mut().insert(reference);
     }
 
-    /// `name` or `namespace/name`; other namespaces than the Ingress's own are refused, as by ingress-nginx's
-    /// default for `allow-cross-namespace-resources`.
+    /// `name` or `namespace/name`; other namespaces than the Ingress's own are refused unless the setting
+    /// `allow-cross-namespace-resources` is `true`.
     fn key(&self, name: &str) -> Option<ObjectKey> {
         match name.split_once('/') {
             Some((namespace, name)) if namespace == self.namespace => Some(ObjectKey::new(namespace, name)),
-            Some(_) => None,
+            Some((namespace, name)) => {
+                let is_allowed = self.setting("allow-cross-namespace-resources");
+                let is_allowed = is_allowed.is_some_and(|word| word.trim() == "true");
+                is_allowed.then(|| ObjectKey::new(namespace, name))
+            }
             None => Some(ObjectKey::new(self.namespace, name)),
         }
     }
