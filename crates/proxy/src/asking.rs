@@ -9,7 +9,6 @@ use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
-use hyper::upgrade::OnUpgrade;
 use jamul_routing::globals::ServerHeader;
 use jamul_routing::route::Target;
 use jamul_routing::{Condition, Endpoint, Observation, RequestHead, ResponseHead, Route, Snapshot, Upstream};
@@ -25,14 +24,11 @@ use crate::meter::Meter;
 use crate::outcome::Outcome;
 use crate::record::{ExchangeRecord, UpstreamRecord};
 use crate::request_body::{Replay, RequestBody};
-use crate::upgrade;
+use crate::upgrade::{self, Form, Upgrade};
 use crate::upstream::{Broken, Lease, Reuse};
 use crate::wire::Wire;
 use crate::wish::Wish;
 use crate::worker::Worker;
-
-/// The way to the client for another protocol, and its name.
-type Upgrade = Option<(OnUpgrade, HeaderValue)>;
 
 /// Why an attempt gave no response, and the request if it may be sent elsewhere.
 #[derive(Debug)]
@@ -61,7 +57,7 @@ impl Asking<'_> {
         &self,
         mut head: RequestHead,
         incoming: Incoming,
-        upgrade: Upgrade,
+        upgrade: Option<Upgrade>,
         record: &mut ExchangeRecord,
     ) -> Result<Outcome, Failure> {
         let Self { worker, connection, route, .. } = *self;
@@ -79,7 +75,7 @@ impl Asking<'_> {
         let (limit, wait) = (route.body_limit, connection.edge.waits.body);
         let (body, meter, replay) = RequestBody::new(incoming, limit, wait, attempts.keep())?;
         record.meter = Some(Rc::clone(&meter));
-        let (client, protocol) = upgrade.unzip();
+        let protocol = upgrade.as_ref().map(|upgrade| upgrade.protocol.clone());
         let wire = Wire::new(upstream.protocol, connection.is_tls);
         let id = record.request_id.clone();
         let mut request =
@@ -94,7 +90,7 @@ impl Asking<'_> {
                     Some(again) => (Failure::Upstream, again),
                     None => {
                         replay.forget();
-                        let mut outcome = self.answered(response, lease, client, record)?;
+                        let mut outcome = self.answered(response, lease, upgrade, record)?;
                         self.begin_session(&pick, &mut outcome);
                         return Ok(outcome);
                     }
@@ -202,7 +198,7 @@ impl Asking<'_> {
         &self,
         response: Response<Incoming>,
         lease: Lease,
-        client: Option<OnUpgrade>,
+        upgrade: Option<Upgrade>,
         record: &mut ExchangeRecord,
     ) -> Result<Outcome, Failure> {
         if let Some(upstream) = &mut record.upstream {
@@ -210,8 +206,12 @@ impl Asking<'_> {
         }
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it (RFC 9110 section 15.2.2).
-            let client = client.ok_or(Failure::Upstream)?;
-            return Ok(self.switched(response, client));
+            let upgrade = upgrade.ok_or(Failure::Upstream)?;
+            return Ok(self.switched(response, upgrade));
+        }
+        if upgrade.is_some_and(|upgrade| upgrade.form == Form::Connect) && response.status().is_success() {
+            // To the client it would mean that it has its tunnel (RFC 8441 section 5).
+            return Err(Failure::Upstream);
         }
         let (mut parts, incoming) = response.into_parts();
         let server = match self.snapshot.globals.server {
@@ -226,17 +226,26 @@ impl Asking<'_> {
     }
 
     /// From here on the connections belong to another protocol (WebSocket): bytes pass unseen.
-    fn switched(&self, mut response: Response<Incoming>, client: OnUpgrade) -> Outcome {
+    fn switched(&self, mut response: Response<Incoming>, upgrade: Upgrade) -> Outcome {
         let upstream = hyper::upgrade::on(&mut response);
-        upgrade::tunnel(self.worker, client, upstream, self.route.timeouts);
+        let Upgrade { client, form, .. } = upgrade;
+        upgrade::tunnel(self.worker, self.connection, client, upstream, self.route.timeouts);
         let mut headers: HeaderMap = std::mem::take(response.headers_mut());
         let protocol = headers.get(header::UPGRADE).cloned();
         forward::clean_response(&mut headers);
-        headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
-        if let Some(protocol) = protocol {
-            headers.insert(header::UPGRADE, protocol);
+        match form {
+            Form::Header => {
+                headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
+                if let Some(protocol) = protocol {
+                    headers.insert(header::UPGRADE, protocol);
+                }
+            }
+            Form::Connect => {
+                headers.remove(header::SEC_WEBSOCKET_ACCEPT);
+                headers.remove(header::CONTENT_LENGTH);
+            }
         }
-        let head = ResponseHead { status: StatusCode::SWITCHING_PROTOCOLS, headers };
+        let head = ResponseHead { status: form.granted(), headers };
         Outcome { head, source: Source::Fixed(Bytes::new()) }
     }
 }

@@ -1,6 +1,7 @@
 //! The response body on its way to the client, and what happens at its end.
 
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -9,8 +10,11 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use crate::compress::Encoder;
+use crate::conn_info::ConnInfo;
+use crate::delivery::Delivery;
 use crate::idle::IdleTimer;
 use crate::open_record::OpenRecord;
+use crate::pulse::Beat;
 use crate::request_body::BodyError;
 use crate::trailers;
 use crate::upstream::Lease;
@@ -20,6 +24,9 @@ use crate::upstream::Lease;
 pub(crate) struct ExchangeBody {
     source: Source,
     record: OpenRecord,
+    connection: Rc<ConnInfo>,
+    /// The exchange is in flight.
+    _beat: Beat,
 }
 
 /// Where a response body comes from.
@@ -148,8 +155,15 @@ impl Relay {
 
 impl ExchangeBody {
     /// The body of the exchange that `record` is about.
-    pub(crate) fn new(source: Source, record: OpenRecord) -> Self {
-        Self { source, record }
+    pub(crate) fn new(source: Source, record: OpenRecord, connection: Rc<ConnInfo>, beat: Beat) -> Self {
+        Delivery::give(&connection.delivery, Some(0));
+        Self { source, record, connection, _beat: beat }
+    }
+
+    /// The upstream is to act, not the client.
+    fn nothing_yet<T>(&self) -> Poll<T> {
+        Delivery::give(&self.connection.delivery, None);
+        Poll::Pending
     }
 }
 
@@ -165,15 +179,26 @@ impl Body for ExchangeBody {
         let frame = match &mut this.source {
             Source::Fixed(bytes) if bytes.is_empty() => None,
             Source::Fixed(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Source::Upstream(relay) => ready!(relay.poll(cx)),
-            Source::Encoded(encoded) => ready!(encoded.poll(cx)),
+            Source::Upstream(relay) => match relay.poll(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => return this.nothing_yet(),
+            },
+            Source::Encoded(encoded) => match encoded.poll(cx) {
+                Poll::Ready(frame) => frame,
+                Poll::Pending => return this.nothing_yet(),
+            },
         };
+        let delivery = &this.connection.delivery;
         match &frame {
-            Some(Ok(frame)) => this.record.sent(frame.data_ref().map_or(0, Bytes::len) as u64),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len) as u64;
+                Delivery::give(delivery, Some(length));
+                this.record.sent(length);
+            }
             Some(Err(error)) => {
                 tracing::warn!(error = error as &dyn std::error::Error, "response aborted");
             }
-            None => {}
+            None => Delivery::give(delivery, None),
         }
         Poll::Ready(frame)
     }

@@ -1,13 +1,17 @@
 //! What exchanges know about their connection.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use http::HeaderValue;
 use jamul_routing::Edge;
 use jamul_routing::edge::Peer;
+use tokio_util::sync::CancellationToken;
 
+use crate::delivery::Delivery;
 use crate::digits::{push_ip, push_number};
 use crate::proxy_protocol::Ends;
+use crate::pulse::{Beat, Pulse};
 
 /// What exchanges know about their connection.
 #[derive(Debug)]
@@ -24,6 +28,12 @@ pub(crate) struct ConnInfo {
     pub(crate) is_secure: bool,
     /// How the client is met; what was in force when it connected.
     pub(crate) edge: Arc<Edge>,
+    /// Its exchanges.
+    pub(crate) pulse: Arc<Pulse>,
+    /// Cancelled when it has had as many as it may have.
+    pub(crate) spent: CancellationToken,
+    /// Where the response stands of the HTTP/2 stream that is being polled.
+    pub(crate) delivery: Cell<Delivery>,
 }
 
 impl ConnInfo {
@@ -39,7 +49,19 @@ impl ConnInfo {
             is_tls,
             is_secure,
             edge,
+            pulse: Arc::default(),
+            spent: CancellationToken::new(),
+            delivery: Cell::default(),
         }
+    }
+
+    /// An exchange begins. The one that is the last ends the connection.
+    pub(crate) fn begin(&self) -> Beat {
+        let beat = self.pulse.begin();
+        if beat.number >= self.edge.limits.requests {
+            self.spent.cancel();
+        }
+        beat
     }
 }
 

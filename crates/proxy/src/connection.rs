@@ -17,11 +17,12 @@ use jamul_routing::Edge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 
+use crate::attention::AttentiveExecutor;
 use crate::conn_info::ConnInfo;
-use crate::drain::Drain;
 use crate::exchange;
 use crate::idle::SendTimeout;
-use crate::local::LocalExecutor;
+use crate::patience::Patience;
+use crate::preface::Seen;
 use crate::proxy_protocol::{self, Ends};
 use crate::strict::Strict;
 use crate::tls::{self, ServerTls};
@@ -31,6 +32,8 @@ use crate::worker::Worker;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 /// Buffer per http/1.1 connection; a head may not be larger anyway.
 const MIN_BUFFER: usize = 64 * 1024;
+/// HTTP/2 clients are asked no more often whether they are there.
+const SHORTEST_PING: Duration = Duration::from_secs(1);
 /// Resets that an HTTP/2 client may have us keep in mind ("rapid reset", CVE-2023-44487).
 const PENDING_RESETS: usize = 20;
 /// Streams that an HTTP/2 client may have us reset for its errors ("made you reset", CVE-2025-8671).
@@ -94,7 +97,7 @@ async fn serve(
     let _: io::Result<()> = stream.set_nodelay(true);
     let stream = SendTimeout::new(stream, waits.send);
     let Some(tls) = tls else {
-        return serve_http1(worker, info, stream).await;
+        return serve_plain(worker, info, stream).await;
     };
     match tokio::time::timeout(waits.header, tls.accept(stream)).await {
         Ok(Ok(stream)) if tls::is_h2(&stream) => serve_http2(worker, info, TokioIo::new(stream)).await,
@@ -115,24 +118,47 @@ async fn ends(stream: &mut TcpStream, peer: SocketAddr, edge: &Edge) -> io::Resu
     }
 }
 
+/// HTTP/1.1 in the clear, and HTTP/2 for clients that begin with it, if they may.
+async fn serve_plain(worker: Rc<Worker>, info: Rc<ConnInfo>, stream: SendTimeout<TcpStream>) {
+    if !info.edge.versions.has_h2c {
+        return serve_http1(worker, info, Seen::nothing(stream)).await;
+    }
+    match tokio::time::timeout(info.edge.waits.header, Seen::look(stream)).await {
+        Ok(Ok(seen)) if seen.is_http2() => serve_http2(worker, info, TokioIo::new(seen)).await,
+        Ok(Ok(seen)) => serve_http1(worker, info, seen).await,
+        Ok(Err(error)) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "connection ended before a request");
+        }
+        Err(_) => tracing::debug!("no request in time"),
+    }
+}
+
 async fn serve_http1<T>(worker: Rc<Worker>, info: Rc<ConnInfo>, stream: T)
 where
     T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (limits, waits) = (info.edge.limits, info.edge.waits);
     let drain = worker.drain.clone();
+    let stream = Strict::new(Patience::new(stream, Arc::clone(&info.pulse), waits));
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
-        .header_read_timeout(waits.header.max(waits.keep_alive))
+        .header_read_timeout(None)
         .max_header_size(limits.header_bytes)
         .max_buf_size(limits.header_bytes.max(MIN_BUFFER));
     let service = service_fn(move |request| {
-        exchange::run(Rc::clone(&worker), Rc::clone(&info), request).map(Ok::<_, Infallible>)
+        // Now, not when it is first polled: until then the connection would seem to wait for its client.
+        let beat = info.begin();
+        exchange::run(Rc::clone(&worker), Rc::clone(&info), beat, request).map(Ok::<_, Infallible>)
     });
-    let connection =
-        pin!(builder.serve_connection(TokioIo::new(Strict::new(stream)), service).with_upgrades());
-    finish(connection, |connection| connection.graceful_shutdown(), &drain).await;
+    let connection = pin!(builder.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let begun = drain.begun.clone();
+    finish(
+        connection,
+        |connection| connection.graceful_shutdown(),
+        begun.cancelled(),
+        drain.over.cancelled(),
+    )
+    .await;
 }
 
 async fn serve_http2<T>(worker: Rc<Worker>, info: Rc<ConnInfo>, io: T)
@@ -141,7 +167,7 @@ where
 {
     let (limits, waits) = (info.edge.limits, info.edge.waits);
     let drain = worker.drain.clone();
-    let mut builder = http2::Builder::new(LocalExecutor);
+    let mut builder = http2::Builder::new(AttentiveExecutor(Rc::clone(&info)));
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(limits.h2_streams)
@@ -149,27 +175,64 @@ where
         .max_pending_accept_reset_streams(PENDING_RESETS)
         .max_local_error_reset_streams(OWN_RESETS)
         .max_send_buf_size(STREAM_BUFFER)
-        .keep_alive_interval(waits.keep_alive)
+        .enable_connect_protocol()
+        .keep_alive_interval(waits.keep_alive.max(SHORTEST_PING))
         .keep_alive_timeout(waits.header);
+    let connected = Rc::clone(&info);
     let service = service_fn(move |request| {
-        exchange::run(Rc::clone(&worker), Rc::clone(&info), request).map(Ok::<_, Infallible>)
+        // Now, not when it is first polled: until then the connection would seem to wait for its client.
+        let beat = info.begin();
+        exchange::run(Rc::clone(&worker), Rc::clone(&info), beat, request).map(Ok::<_, Infallible>)
     });
     let connection = pin!(builder.serve_connection(io, service));
-    finish(connection, |connection| connection.graceful_shutdown(), &drain).await;
+    let wound_down = async {
+        tokio::select! {
+            () = drain.begun.cancelled() => {}
+            () = connected.spent.cancelled() => {}
+            () = silence(&connected) => {}
+        }
+    };
+    let over = async {
+        tokio::select! {
+            () = drain.over.cancelled() => {}
+            // What a client does not take of its last responses has no exchange any more.
+            () = silence(&connected) => {}
+        }
+    };
+    finish(connection, |connection| connection.graceful_shutdown(), wound_down, over).await;
 }
 
-/// Serves `connection` to its end, which `wind_down` brings about when draining begins.
-async fn finish<C>(mut connection: Pin<&mut C>, wind_down: impl FnOnce(Pin<&mut C>), drain: &Drain)
-where
+/// Waits until a connection has had no exchange in flight for as long as it may (`keep-alive`).
+async fn silence(connection: &ConnInfo) {
+    let wait = connection.edge.waits.keep_alive.max(SHORTEST_PING);
+    let mut begun = connection.pulse.begun();
+    loop {
+        tokio::time::sleep(wait).await;
+        let now = connection.pulse.begun();
+        if now == begun && !connection.pulse.is_busy() {
+            return;
+        }
+        begun = now;
+    }
+}
+
+/// Serves `connection` to its end, which `wind_down` brings about after `wound_down`, and which does not wait any longer
+/// than `over`.
+async fn finish<C>(
+    mut connection: Pin<&mut C>,
+    wind_down: impl FnOnce(Pin<&mut C>),
+    wound_down: impl Future<Output = ()>,
+    over: impl Future<Output = ()>,
+) where
     C: Future<Output = Result<(), hyper::Error>>,
 {
     let served = tokio::select! {
         served = connection.as_mut() => served,
-        () = drain.begun.cancelled() => {
+        () = wound_down => {
             wind_down(connection.as_mut());
             tokio::select! {
                 served = connection => served,
-                () = drain.over.cancelled() => Ok(()),
+                () = over => Ok(()),
             }
         }
     };

@@ -24,6 +24,7 @@ use crate::forward;
 use crate::grpc;
 use crate::open_record::OpenRecord;
 use crate::outcome::Outcome;
+use crate::pulse::Beat;
 use crate::question;
 use crate::record::ExchangeRecord;
 use crate::wish::Wish;
@@ -39,6 +40,7 @@ const HEALTH: &str = "/healthz";
 pub(crate) async fn run(
     worker: Rc<Worker>,
     connection: Rc<ConnInfo>,
+    beat: Beat,
     request: Request<Incoming>,
 ) -> Response<ExchangeBody> {
     let (parts, incoming) = request.into_parts();
@@ -61,14 +63,15 @@ pub(crate) async fn run(
     if snapshot.globals.server == ServerHeader::Ours {
         outcome.head.headers.insert(header::SERVER, HeaderValue::from_static("jamul"));
     }
-    if version < Version::HTTP_2 && open.record.failure.is_some_and(Failure::closes) {
+    let is_last = connection.spent.is_cancelled() && outcome.head.status != StatusCode::SWITCHING_PROTOCOLS;
+    if version < Version::HTTP_2 && (is_last || open.record.failure.is_some_and(Failure::closes)) {
         outcome.head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
     open.record.status = outcome.head.status;
     if is_grpc && matches!(outcome.source, Source::Fixed(_)) && grpc::trailers_only(&mut outcome.head) {
         outcome.source = Source::Fixed(Bytes::new());
     }
-    let mut response = Response::new(ExchangeBody::new(outcome.source, open));
+    let mut response = Response::new(ExchangeBody::new(outcome.source, open, connection, beat));
     *response.status_mut() = outcome.head.status;
     *response.headers_mut() = outcome.head.headers;
     response

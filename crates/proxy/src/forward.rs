@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, StatusCode, Uri};
+use http::{Method, Request, StatusCode, Uri};
 use hyper::upgrade::OnUpgrade;
 use jamul_routing::edge::Trust;
 use jamul_routing::{Edge, Host, RequestHead, path};
@@ -11,6 +11,7 @@ use jamul_routing::{Edge, Host, RequestHead, path};
 use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
 use crate::request_body::{Replay, RequestBody};
+use crate::upgrade::{Form, Upgrade};
 use crate::wire::{Version, Wire};
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -105,8 +106,19 @@ fn host(parts: &http::request::Parts) -> Result<(Host, HeaderValue), Failure> {
     Ok((host, written))
 }
 
-/// Whether the client asks for another protocol on this connection (WebSocket), and the way to it.
-pub(crate) fn take_upgrade(parts: &mut http::request::Parts) -> Option<(OnUpgrade, HeaderValue)> {
+/// What the client wants its connection to become (WebSocket), and the way to it. An extended CONNECT becomes the request
+/// that it stands for, so that routes and filters see what they know.
+pub(crate) fn take_upgrade(parts: &mut http::request::Parts) -> Option<Upgrade> {
+    if let Some(protocol) = parts.extensions.remove::<hyper::ext::Protocol>() {
+        let protocol = HeaderValue::from_str(protocol.as_str()).ok()?;
+        let client = parts.extensions.remove::<OnUpgrade>()?;
+        parts.method = Method::GET;
+        if protocol == "websocket" {
+            // RFC 8441 section 5.1: HTTP/2 has none, HTTP/1.1 wants one.
+            parts.headers.insert(header::SEC_WEBSOCKET_KEY, websocket_key());
+        }
+        return Some(Upgrade { client, protocol, form: Form::Connect });
+    }
     let wants = parts.headers.get_all(header::CONNECTION).iter().any(|value| {
         value
             .to_str()
@@ -116,11 +128,22 @@ pub(crate) fn take_upgrade(parts: &mut http::request::Parts) -> Option<(OnUpgrad
         return None;
     }
     let protocol = parts.headers.get(header::UPGRADE)?.clone();
-    // An upgrade to HTTP/2 is between the client and us, and we take it by ALPN only (RFC 9113 section 3.1).
+    // An upgrade to HTTP/2 is between the client and us, and not taken this way (RFC 9113 section 3.1).
     if protocol.as_bytes().to_ascii_lowercase().starts_with(b"h2") {
         return None;
     }
-    Some((parts.extensions.remove::<OnUpgrade>()?, protocol))
+    Some(Upgrade { client: parts.extensions.remove::<OnUpgrade>()?, protocol, form: Form::Header })
+}
+
+/// 16 random bytes in base64 (RFC 6455 section 4.1).
+fn websocket_key() -> HeaderValue {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let random = fastrand::u128(..);
+    // 21 digits of six bits, one of two bits, and what fills the last group.
+    let digit = |bits: u128| DIGITS.get((bits & 63) as usize).copied().unwrap_or(b'A');
+    let mut key: Vec<u8> = (0..21).map(|index| digit(random >> (6 * index))).collect();
+    key.extend([digit((random >> 126) << 4), b'=', b'=']);
+    HeaderValue::from_bytes(&key).unwrap_or(HeaderValue::from_static("AAAAAAAAAAAAAAAAAAAAAA=="))
 }
 
 /// The request as the upstream gets it (ingress-nginx's `proxy_set_header` lines).

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
@@ -60,6 +60,7 @@ struct Source {
     meter: Rc<Meter>,
     limit: Option<u64>,
     idle: IdleTimer,
+    pace: Pace,
     kept: Kept,
     /// The attempt whose turn it is to read.
     attempt: u32,
@@ -116,8 +117,8 @@ impl RequestBody {
             Keep::Yes => Kept::All { pieces: Vec::new(), length: 0 },
             Keep::No => Kept::Not,
         };
-        let idle = IdleTimer::new(wait);
-        let source = Source { incoming, meter: Rc::clone(&meter), limit, idle, kept, attempt: 0 };
+        let (idle, pace) = (IdleTimer::new(wait), Pace::new(hint, wait));
+        let source = Source { incoming, meter: Rc::clone(&meter), limit, idle, pace, kept, attempt: 0 };
         let source = Rc::new(RefCell::new(source));
         let replay = Replay { source: Some(Rc::clone(&source)), hint };
         Ok((Self::Client(ClientBody { source, hint, replayed: 0, attempt: 0 }), meter, replay))
@@ -221,6 +222,7 @@ impl Source {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) else {
             self.meter.advance(Phase::Client);
+            self.pace.wait();
             ready!(self.idle.poll(cx));
             return Poll::Ready(Some(Err(BodyError::Request(self.meter.fail(Failure::BodyTimeout)))));
         };
@@ -242,10 +244,46 @@ impl Source {
         if self.limit.is_some_and(|limit| received > limit) {
             return Poll::Ready(Some(Err(BodyError::Request(self.meter.fail(Failure::BodyTooLarge)))));
         }
+        if self.pace.is_too_slow(received) {
+            return Poll::Ready(Some(Err(BodyError::Request(self.meter.fail(Failure::BodyTimeout)))));
+        }
         self.kept.keep(&frame);
         let is_last = self.incoming.is_end_stream();
         self.meter.advance(if is_last { Phase::Done } else { Phase::Upstream });
         Poll::Ready(Some(Ok(trailers::clean(frame))))
+    }
+}
+
+/// How fast a body of announced length comes. A client that sends a byte within each `client-body-timeout` would hold an
+/// exchange for ever; streams, whose length nobody knows, may be as slow as they like.
+#[derive(Debug)]
+struct Pace {
+    /// What the client may have us wait in all, besides its time for bytes; `None` = any.
+    grace: Option<Duration>,
+    waited: Duration,
+    since: Option<Instant>,
+}
+
+/// Bytes each second that a body of announced length has to have, after a first `client-body-timeout`.
+const SLOWEST: u64 = 128;
+
+impl Pace {
+    fn new(hint: SizeHint, wait: Duration) -> Self {
+        Self { grace: hint.exact().map(|_| wait), waited: Duration::ZERO, since: None }
+    }
+
+    /// It is the client's turn. What an upstream needs to take a body is not the client's time.
+    fn wait(&mut self) {
+        if self.grace.is_some() && self.since.is_none() {
+            self.since = Some(Instant::now());
+        }
+    }
+
+    /// A piece came, with which there are `received` bytes.
+    fn is_too_slow(&mut self, received: u64) -> bool {
+        let (Some(grace), Some(since)) = (self.grace, self.since.take()) else { return false };
+        self.waited += since.elapsed();
+        self.waited > grace + Duration::from_secs(received / SLOWEST)
     }
 }
 

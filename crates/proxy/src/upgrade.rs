@@ -1,16 +1,57 @@
 //! Upgraded connections (RFC 9110 section 7.8): WebSocket and whatever else client and upstream agree on.
 
+use http::{HeaderValue, StatusCode};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use jamul_routing::Timeouts;
 
+use crate::conn_info::ConnInfo;
 use crate::relay::{self, Ending, Passed};
 use crate::worker::Worker;
 
+/// What a client asks its connection, or one stream of it, to become.
+#[derive(Debug)]
+pub(crate) struct Upgrade {
+    /// The way to the client.
+    pub(crate) client: OnUpgrade,
+    /// The protocol that it wants.
+    pub(crate) protocol: HeaderValue,
+    /// How it asked.
+    pub(crate) form: Form,
+}
+
+/// How an upgrade is asked for, and how it is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// By `Upgrade`; by 101 (RFC 9110 section 7.8).
+    Header,
+    /// By extended CONNECT on HTTP/2; by 200 (RFC 8441).
+    Connect,
+}
+
+impl Form {
+    /// The status that grants it.
+    pub(crate) const fn granted(self) -> StatusCode {
+        match self {
+            Self::Header => StatusCode::SWITCHING_PROTOCOLS,
+            Self::Connect => StatusCode::OK,
+        }
+    }
+}
+
 /// Passes bytes both ways between two upgraded connections until one ends or both are silent for too long.
-pub(crate) fn tunnel(worker: &Worker, client: OnUpgrade, upstream: OnUpgrade, timeouts: Timeouts) {
+pub(crate) fn tunnel(
+    worker: &Worker,
+    connection: &ConnInfo,
+    client: OnUpgrade,
+    upstream: OnUpgrade,
+    timeouts: Timeouts,
+) {
     let over = worker.drain.over.clone();
+    // No next request is waited for.
+    let beat = connection.pulse.begin();
     worker.connections.spawn_local(async move {
+        let _beat = beat;
         tokio::select! {
             () = carry(client, upstream, timeouts) => {}
             () = over.cancelled() => {}

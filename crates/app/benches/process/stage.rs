@@ -143,7 +143,15 @@ fn ours(dir: &Path, origin: SocketAddr, pair: &Pair) -> Result<Contender> {
         .replace("spec:\n  rules:", "spec:\n  tls: [{ hosts: [localhost], secretName: tls }]\n  rules:");
     fs::write(manifests.join("app.yaml"), app)?;
     let [http, https, healthz] = free_addresses()?;
-    let process = jamul(&manifests, &state, Ports { http, https, healthz }, &["--workers", "1"])?;
+    // As many requests on a connection as nginx is told to allow here.
+    let settings = "apiVersion: v1
+kind: ConfigMap
+metadata: { name: settings, namespace: default }
+data: { keep-alive-requests: \"100000000\" }
+";
+    fs::write(manifests.join("settings.yaml"), settings)?;
+    let more = ["--workers", "1", "--configmap", "default/settings"];
+    let process = jamul(&manifests, &state, Ports { http, https, healthz }, &more)?;
     until_answered(healthz, "localhost", "/readyz", "HTTP/1.1 200")?;
     Ok(Contender { name: "jamul", process, http, https })
 }

@@ -53,6 +53,12 @@ fn request(flags: u8, stream: u32, more: &[(&str, &str)]) -> Vec<u8> {
     frame(HEADERS, flags | END_HEADERS, stream, &block(&[&REQUEST, more].concat()))
 }
 
+/// A whole GET request of `a.example` on this stream.
+pub(crate) fn get(stream: u32) -> Vec<u8> {
+    let fields = [(":method", "GET"), (":scheme", "https"), (":authority", "a.example"), (":path", "/")];
+    frame(HEADERS, END_STREAM | END_HEADERS, stream, &block(&fields))
+}
+
 /// Why the proxy ended the connection or the stream.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
