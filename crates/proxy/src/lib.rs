@@ -29,6 +29,8 @@ mod exchange;
 mod failure;
 mod forward;
 mod framing;
+#[cfg(test)]
+mod fuzz;
 mod grpc;
 mod idle;
 mod listener;

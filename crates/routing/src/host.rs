@@ -34,7 +34,8 @@ impl Host {
             },
         };
         let name = name.strip_suffix('.').unwrap_or(name);
-        if name.is_empty() || name.len() > 255 {
+        // One dot says that the name is whole; after two, what is left would be read in another way.
+        if name.is_empty() || name.ends_with('.') || name.len() > 255 {
             return None;
         }
         if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
@@ -238,7 +239,7 @@ mod tests {
 
     #[test]
     fn a_host_with_other_characters_is_refused() {
-        for text in ["", "a b", "a/b", "a:b", "a@b", "[::1", "[::1]x", "a]b", "a[", "exa\u{e4}mple"] {
+        for text in ["", "a b", "a/b", "a:b", "a@b", "[::1", "[::1]x", "a..", "a]b", "a[", "exa\u{e4}mple"] {
             assert_eq!(Host::parse(text), None, "{text:?}");
         }
     }
