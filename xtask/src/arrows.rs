@@ -107,10 +107,6 @@ impl SourceFile {
     }
 }
 
-/// Rooms with circles of modules that are still to be undone (`keystore` and its parts in pki). Nothing may be
-/// added here.
-const CIRCLES_OWED: &[&str] = &["pki"];
-
 pub(crate) fn command() -> Result<()> {
     let crates = read()?;
     let refusals = refusals(&crates);
@@ -182,9 +178,7 @@ fn refusals(crates: &[Crate]) -> Vec<String> {
         for file in &member.files {
             refuse_names(room, file, &mut refused);
         }
-        if let Some(circle) = circle(&modules::uses(&member.files))
-            && !CIRCLES_OWED.contains(&member.name.as_str())
-        {
+        if let Some(circle) = circle(&modules::uses(&member.files)) {
             refused.push(format!("crates/{}: circle of modules: {}", member.name, drawn(&circle)));
         }
     }

@@ -3,8 +3,8 @@
 use aws_lc_rs::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use jiff::Timestamp;
 
+use super::entry::{KeystoreEntry, authority_alias, random};
 use super::tlv::{null, octets, oid, sequence};
-use super::{KeystoreEntry, authority_alias, random};
 use crate::certificate::Certificate;
 use crate::error::KeyError;
 

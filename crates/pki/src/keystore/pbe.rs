@@ -9,7 +9,7 @@ use aws_lc_rs::pbkdf2::{PBKDF2_HMAC_SHA256, derive};
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeEncrypt, InnerIvInit, KeyIvInit};
 
-use super::random;
+use super::entry::random;
 use super::tlv::{integer, null, octets, oid, sequence};
 use crate::error::KeyError;
 

@@ -3,9 +3,9 @@
 use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256, digest};
 use aws_lc_rs::hmac;
 
+use super::entry::{KeystoreEntry, Pkcs12Profile, authority_alias, random};
 use super::pbe::{Cipher, ITERATIONS, Purpose, derive_pkcs12, pbkdf2, pbkdf2_parameters};
 use super::tlv::{SET, bmp_string, explicit, integer, null, octets, oid, sequence, tlv};
-use super::{KeystoreEntry, Pkcs12Profile, authority_alias, random};
 use crate::certificate::Certificate;
 use crate::error::KeyError;
 

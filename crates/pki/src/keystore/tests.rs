@@ -8,6 +8,7 @@ use aws_lc_rs::digest::{SHA1_FOR_LEGACY_USE_ONLY, SHA256};
 use super::pbe::{Purpose, derive_pkcs12};
 use super::*;
 use crate::algorithm::KeyAlgorithm;
+use crate::key::PrivateKey;
 use crate::subject::Subject;
 use crate::template::{Authority, CertificateTemplate, Serial};
 
