@@ -15,6 +15,7 @@
 mod answer;
 mod error;
 mod nonces;
+mod operation;
 mod session;
 
 use std::sync::Arc;
@@ -26,12 +27,13 @@ use answer::Answer;
 pub use answer::Fetched;
 pub use error::ClientError;
 use nonces::NoncePool;
+pub use operation::Operation;
 pub use session::Session;
 
 use crate::jose::{self, AccountKey, ExternalBinding, KeyReference};
 use crate::problem::ProblemType;
 use crate::transport::Transport;
-use crate::wire::{Account, Directory, Meta, NewAccount};
+use crate::wire::{Account, Directory, Meta, NewAccount, RenewalInfo};
 
 /// A server whose directory is known. Cheap to clone; clones share the nonces.
 #[derive(Clone, Debug)]
@@ -53,7 +55,8 @@ impl Client {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn discover(transport: Arc<dyn Transport>, directory_url: &str) -> Result<Self, ClientError> {
-        let answer = send(&*transport, directory_url, unsigned(Method::GET, directory_url)?).await?;
+        let request = unsigned(Operation::Discover, Method::GET, directory_url)?;
+        let answer = send(&*transport, directory_url, request).await?;
         let nonces = NoncePool::default();
         nonces.keep(&answer);
         let directory = answer.success()?.json()?;
@@ -118,10 +121,24 @@ impl Client {
         Session::new(self.clone(), key.clone(), account_url.to_owned())
     }
 
+    /// When the server would have a certificate renewed (RFC 9773 section 4.1), and how long until it wants to be asked
+    /// again. `certificate` is what [`renewal_identifier`](crate::wire::renewal_identifier) calls it. The question is not
+    /// signed: no account is needed.
+    ///
+    /// # Errors
+    /// Any [`ClientError`]; [`ClientError::Unsupported`] where the directory names no such place.
+    pub async fn renewal_info(&self, certificate: &str) -> Result<Fetched<RenewalInfo>, ClientError> {
+        let base = self.directory().renewal_info.as_deref();
+        let base = base.ok_or(ClientError::Unsupported { operation: "renewalInfo" })?;
+        let url = format!("{}/{certificate}", base.trim_end_matches('/'));
+        let request = unsigned(Operation::GetRenewalInfo, Method::GET, &url)?;
+        self.send(&url, request).await?.success()?.fetched()
+    }
+
     async fn account(&self, key: &AccountKey, request: &NewAccount) -> Result<Session, ClientError> {
         let url = &self.shared.directory.new_account;
         let reference = KeyReference::Jwk(key.jwk().clone());
-        let answer = self.post(url, key, &reference, &json(request)).await?;
+        let answer = self.post(Operation::Register, url, key, &reference, &json(request)).await?;
         answer.json::<Account>()?;
         Ok(self.resume(key, &answer.location()?))
     }
@@ -129,6 +146,7 @@ impl Client {
     /// Sends a signed POST and returns a success. `badNonce` is tried again with the nonce of the refusal (section 6.5).
     async fn post(
         &self,
+        operation: Operation,
         url: &str,
         key: &AccountKey,
         reference: &KeyReference,
@@ -136,9 +154,9 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         let mut attempts = 1;
         loop {
-            let nonce = self.nonce().await?;
+            let nonce = self.nonce(operation).await?;
             let body = key.sign(url, Some(&nonce), reference.clone(), payload).map_err(ClientError::Sign)?;
-            let answer = self.send(url, signed(url, body.to_json())?).await?;
+            let answer = self.send(url, signed(operation, url, body.to_json())?).await?;
             match answer.success() {
                 Err(error) if error.is_bad_nonce() && attempts < NONCE_ATTEMPTS => attempts += 1,
                 result => return result,
@@ -146,12 +164,12 @@ impl Client {
         }
     }
 
-    async fn nonce(&self) -> Result<String, ClientError> {
+    async fn nonce(&self, operation: Operation) -> Result<String, ClientError> {
         if let Some(nonce) = self.shared.nonces.take() {
             return Ok(nonce);
         }
         let url = &self.shared.directory.new_nonce;
-        self.send(url, unsigned(Method::HEAD, url)?).await?.success()?;
+        self.send(url, unsigned(operation, Method::HEAD, url)?).await?.success()?;
         self.shared.nonces.take().ok_or_else(|| ClientError::malformed(url, "no Replay-Nonce header"))
     }
 
@@ -173,20 +191,26 @@ async fn send(
     }
 }
 
-fn unsigned(method: Method, url: &str) -> Result<http::Request<Vec<u8>>, ClientError> {
-    request(method, url, Vec::new())
+fn unsigned(operation: Operation, method: Method, url: &str) -> Result<http::Request<Vec<u8>>, ClientError> {
+    request(operation, method, url, Vec::new())
 }
 
-fn signed(url: &str, body: Vec<u8>) -> Result<http::Request<Vec<u8>>, ClientError> {
-    let mut request = request(Method::POST, url, body)?;
+fn signed(operation: Operation, url: &str, body: Vec<u8>) -> Result<http::Request<Vec<u8>>, ClientError> {
+    let mut request = request(operation, Method::POST, url, body)?;
     let content_type = header::HeaderValue::from_static(jose::CONTENT_TYPE);
     request.headers_mut().insert(header::CONTENT_TYPE, content_type);
     Ok(request)
 }
 
-fn request(method: Method, url: &str, body: Vec<u8>) -> Result<http::Request<Vec<u8>>, ClientError> {
+fn request(
+    operation: Operation,
+    method: Method,
+    url: &str,
+    body: Vec<u8>,
+) -> Result<http::Request<Vec<u8>>, ClientError> {
     http::Request::builder()
         .method(method)
+        .extension(operation)
         .uri(url)
         .header(header::USER_AGENT, USER_AGENT)
         .body(body)

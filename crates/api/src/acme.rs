@@ -70,6 +70,20 @@ pub enum State {
 }
 
 impl State {
+    /// As it is written.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Processing => "processing",
+            Self::Valid => "valid",
+            Self::Invalid => "invalid",
+            Self::Expired => "expired",
+            Self::Errored => "errored",
+        }
+    }
+
     /// Whether it will never change again.
     #[must_use]
     pub fn is_final(self) -> bool {

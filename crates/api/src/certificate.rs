@@ -2,6 +2,7 @@
 
 mod constraints;
 mod outputs;
+mod renewal;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,7 @@ use crate::schema;
 
 pub use constraints::{NameConstraintItem, NameConstraints, OtherName};
 pub use outputs::{AdditionalOutputFormat, CertificateKeystores, JksKeystore, Pkcs12Keystore};
+pub use renewal::{CertificateAcmeStatus, RenewalInfoStatus, RenewalWindow, SuggestedWindow};
 
 /// A certificate that a user wants to have in a Secret.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -123,6 +125,9 @@ pub struct CertificateRenewal {
     #[serde(skip_serializing_if = "String::is_empty")]
     #[schemars(extend("enum" = ["RenewBefore", "Disabled"]))]
     pub policy: String,
+    /// When it may be renewed by time; none = always.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub windows: Vec<RenewalWindow>,
     /// Fields not interpreted, kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
@@ -224,4 +229,7 @@ pub struct CertificateStatus {
     /// How often in a row it failed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failed_issuance_attempts: Option<i32>,
+    /// What the ACME server says of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acme: Option<CertificateAcmeStatus>,
 }

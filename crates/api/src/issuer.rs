@@ -1,5 +1,7 @@
 //! `Issuer` and `ClusterIssuer` of `cert-manager.io/v1`.
 
+pub mod vault;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
@@ -11,6 +13,7 @@ use crate::object::resource;
 use crate::schema;
 pub use crate::secret_key::SecretKeySelector;
 use crate::solver::{Dns01, Http01};
+use vault::VaultIssuer;
 
 /// Refers to an issuer. Empty `kind` means Issuer, empty `group` cert-manager.io; both stay as written.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -88,7 +91,10 @@ pub struct IssuerSpec {
     /// With the certificate's own key.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub self_signed: Option<SelfSignedIssuer>,
-    /// Other issuer types (vault, venafi), kept as they are.
+    /// By HashiCorp Vault, or OpenBao.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vault: Option<VaultIssuer>,
+    /// Other issuer types (venafi), kept as they are.
     #[serde(flatten)]
     pub other: BTreeMap<String, serde_json::Value>,
 }
@@ -127,6 +133,10 @@ pub struct AcmeIssuer {
     /// Certificate profile.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub profile: String,
+    /// `ARI` (default): renewals follow what the server suggests (RFC 9773); `None`: they do not.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    #[schemars(extend("enum" = ["ARI", "None"]))]
+    pub renewal_information_source: String,
     /// How names are proved.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub solvers: Vec<Solver>,

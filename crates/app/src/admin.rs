@@ -18,6 +18,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use http_body_util::{BodyExt as _, Full};
 use jamul_proxy::plain::{self, Peer, StreamHandler};
 use jamul_routing::Snapshot;
+use jiff::Timestamp;
 use prometheus::{Encoder as _, TextEncoder};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -172,8 +173,13 @@ fn readiness(phase: Phase) -> Response<Vec<u8>> {
     }
 }
 
+/// Of the proxy, then of the controllers.
 fn metrics(state: &AdminState, accept: Option<&HeaderValue>) -> Response<Vec<u8>> {
-    let families = state.metrics.gather();
+    let mut families = state.metrics.gather();
+    match state.controllers.gather(&state.store, Timestamp::now()) {
+        Ok(of_controllers) => families.extend(of_controllers),
+        Err(error) => tracing::error!(%error, "the metrics of the controllers cannot be told"),
+    }
     let accept = accept.and_then(|accept| accept.to_str().ok()).unwrap_or_default();
     if openmetrics::is_asked_for(accept) {
         return body(StatusCode::OK, openmetrics::CONTENT_TYPE, openmetrics::encode(&families).into_bytes());

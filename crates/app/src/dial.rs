@@ -16,14 +16,14 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use jamul_controllers::Trust;
+use jamul_controllers::{ClientIdentity, Trust};
 pub(crate) use rustls::ClientConfig;
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier as _;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls_pki_types::pem::PemObject as _;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -230,14 +230,33 @@ impl SkipTlsVerify {
 /// # Errors
 /// PEM without a usable certificate.
 pub(crate) fn client_config(anchors: Anchors<'_>) -> anyhow::Result<ClientConfig> {
+    client_config_as(anchors, None)
+}
+
+/// The same, showing `identity` to servers that ask for a certificate.
+///
+/// # Errors
+/// PEM without a usable certificate, or a key that does not fit.
+pub(crate) fn client_config_as(
+    anchors: Anchors<'_>,
+    identity: Option<&ClientIdentity>,
+) -> anyhow::Result<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
-    let mut config = match anchors {
-        Anchors::System => builder.with_root_certificates(system_roots()).with_no_client_auth(),
-        Anchors::Pem(pem) => builder.with_root_certificates(roots(pem)?).with_no_client_auth(),
-        Anchors::Unchecked(SkipTlsVerify(())) => builder
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
-            .with_no_client_auth(),
+    let builder = match anchors {
+        Anchors::System => builder.with_root_certificates(system_roots()),
+        Anchors::Pem(pem) => builder.with_root_certificates(roots(pem)?),
+        Anchors::Unchecked(SkipTlsVerify(())) => {
+            builder.dangerous().with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
+        }
+    };
+    let mut config = match identity {
+        None => builder.with_no_client_auth(),
+        Some(identity) => {
+            let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&identity.chain).collect();
+            let chain = chain.context("the client certificate is no PEM")?;
+            let key = PrivateKeyDer::from_pem_slice(&identity.key).context("the client's key is no PEM")?;
+            builder.with_client_auth_cert(chain, key).context("the client certificate cannot be used")?
+        }
     };
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use jamul_api::core::Secret;
 use jamul_api::{ObjectKey, names};
-use jamul_controllers::{Context, Injection, Live, Settings};
+use jamul_controllers::{Context, ControllerMetrics, Injection, Live, Settings};
 use jamul_issuance::SecretOwner;
 use jamul_issuance::dns01::Witnesses;
 use jamul_issuance::plan::Backoff;
@@ -354,8 +354,10 @@ impl Server {
             World::Folder(..) => None,
         };
         let transports = Arc::new(HyperTransports::new(trusted, options.name_servers, api_server)?);
+        let counted = Arc::new(ControllerMetrics::new()?);
         let context =
-            Arc::new(Context::new(store.clone(), transports, settings, Arc::clone(&live), Timestamp::now));
+            Context::new(store.clone(), transports, settings, Arc::clone(&live), counted, Timestamp::now);
+        let context = Arc::new(context);
         Ok(Self {
             store,
             live,
@@ -389,6 +391,7 @@ impl Server {
             health_path: self.health_path,
             has_metrics: self.has_metrics,
             flags: self.flags,
+            controllers: Arc::clone(&self.context.metrics),
             annotations_prefix: self.context.settings.translate.annotations_prefix.clone(),
         };
         // The parts that traffic needs stop last: a CA or an admin port that fails ends the run by the token.

@@ -83,8 +83,11 @@ impl HyperTransports {
 
 impl Transports for HyperTransports {
     fn transport(&self, trust: &Trust) -> Result<Arc<dyn Transport>, String> {
-        match dial::client_config(self.anchors(trust)) {
-            Ok(config) => Ok(Arc::new(HyperTransport { config: Arc::new(config) })),
+        match dial::client_config_as(self.anchors(trust), trust.identity.as_ref()) {
+            Ok(config) => {
+                let server_name = trust.server_name.clone();
+                Ok(Arc::new(HyperTransport { config: Arc::new(config), server_name }))
+            }
             Err(error) => Err(format!("{error:#}")),
         }
     }
@@ -136,10 +139,12 @@ impl Transport for ApiServer {
     }
 }
 
-/// Sends requests to one ACME server.
+/// Sends requests to one server.
 #[derive(Debug)]
 struct HyperTransport {
     config: Arc<ClientConfig>,
+    /// Whose certificate is expected, if not that of the host in the URL.
+    server_name: Option<String>,
 }
 
 impl Transport for HyperTransport {
@@ -165,7 +170,8 @@ impl HyperTransport {
         }
         let stream = dial::connect(&addresses, CONNECT).await?;
         if place.is_tls {
-            let stream = dial::handshake(Arc::clone(&self.config), &place.host, stream, CONNECT).await?;
+            let name = self.server_name.as_ref().unwrap_or(&place.host);
+            let stream = dial::handshake(Arc::clone(&self.config), name, stream, CONNECT).await?;
             dial::exchange(stream, request, MAX_BODY, Overflow::Refuse).await
         } else {
             dial::exchange(stream, request, MAX_BODY, Overflow::Refuse).await

@@ -1,6 +1,6 @@
 //! ACME accounts: from an issuer to a session with its server.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use crate::account_error::AccountError;
 use crate::account_key::StoredKey;
 use crate::context::{Context, Trust};
+use crate::metrics::CountedTransport;
 use crate::runner::{Retry, chain};
 
 /// Registers the account of an issuer, or finds that it is registered. `rollover` is what the user wrote to have another
@@ -124,13 +125,9 @@ pub(crate) async fn session(
     reference: &IssuerRef,
     namespace: &str,
 ) -> Result<(Session, AcmeIssuer), Retry> {
-    let key = Context::issuer_key(reference, namespace);
-    let (spec, status) = if reference.kind() == "ClusterIssuer" {
-        context.store.get::<ClusterIssuer>(&key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
-    } else {
-        context.store.get::<Issuer>(&key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
-    }
-    .ok_or_else(|| later(format!("{} {:?} does not exist", reference.kind(), reference.name)))?;
+    let (spec, status) = context
+        .issuer(reference, namespace)
+        .ok_or_else(|| later(format!("{} {:?} does not exist", reference.kind(), reference.name)))?;
     let issuer = spec
         .acme
         .ok_or_else(|| later(format!("{} {:?} is no acme issuer", reference.kind(), reference.name)))?;
@@ -181,7 +178,8 @@ pub(crate) async fn forget(context: &Context, reference: &IssuerRef, namespace: 
     Ok(())
 }
 
-fn into_retry(error: AccountError) -> Retry {
+/// Why a session or a server could not be had; it is tried again.
+pub(crate) fn into_retry(error: AccountError) -> Retry {
     match error {
         AccountError::Key(note) => later(note.message),
         AccountError::Store(error) => Retry::Store(error),
@@ -194,16 +192,19 @@ fn later(message: String) -> Retry {
     Retry::Later { message, after: None }
 }
 
-async fn client(context: &Context, issuer: &AcmeIssuer) -> Result<Client, AccountError> {
+/// The server of an issuer.
+pub(crate) async fn client(context: &Context, issuer: &AcmeIssuer) -> Result<Client, AccountError> {
     let trust = Trust {
         server: issuer.server.clone(),
         ca_bundle: issuer.ca_bundle.as_ref().map(|bundle| bundle.0.clone()),
         skip_verify: issuer.skip_tls_verify,
+        ..Trust::default()
     };
     if let Some(client) = context.clients.lock().unwrap_or_else(PoisonError::into_inner).get(&trust) {
         return Ok(client.clone());
     }
     let transport = context.transports.transport(&trust).map_err(AccountError::Refused)?;
+    let transport = Arc::new(CountedTransport::new(transport, context.metrics.acme()));
     let client = Client::discover(transport, &issuer.server).await.map_err(|error| from_client(&error))?;
     context.clients.lock().unwrap_or_else(PoisonError::into_inner).insert(trust, client.clone());
     Ok(client)

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::context::Context;
 use crate::index::Index;
+use crate::renewal_info::{self, Board};
 use crate::runner::{self, Retry, owner_key, trigger};
 
 /// How long a Certificate whose Secret is another's waits before it looks again (cert-manager: 3 min).
@@ -19,6 +20,7 @@ const RIVAL_WAIT: SignedDuration = SignedDuration::from_mins(3);
 
 pub(crate) async fn run(context: &Context) {
     let by_secret = &Index::default();
+    let board = &Board::default();
     let triggers = |inbox: runner::Inbox| async move {
         tokio::join!(
             trigger::<Certificate>(&context.store, &inbox, |certificate, deleted| {
@@ -34,21 +36,28 @@ pub(crate) async fn run(context: &Context) {
             trigger::<CertificateRequest>(&context.store, &inbox, |request, _| {
                 owner_key("Certificate", request).into_iter().collect()
             }),
+            renewal_info::run(context, board, &inbox),
         );
     };
-    runner::run("certificates", context.clock, runner::FAST, triggers, |key| {
-        reconcile(context, by_secret, key)
+    runner::run("certificates", context, runner::FAST, triggers, |key| {
+        reconcile(context, by_secret, board, key)
     })
     .await;
 }
 
-async fn reconcile(context: &Context, by_secret: &Index, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
+async fn reconcile(
+    context: &Context,
+    by_secret: &Index,
+    board: &Board,
+    key: ObjectKey,
+) -> Result<Option<Timestamp>, Retry> {
     let store = &context.store;
     let Some(certificate) = store.get::<Certificate>(&key) else { return Ok(None) };
     let secret_key = secret_key(&certificate);
     let secret = store.fetch::<Secret>(&secret_key).await?;
     let next_key = store.get::<Secret>(&ObjectKey::new(key.namespace.clone(), next_key_name(&certificate)));
     let requests = requests(context, &certificate);
+    let news = board.news(context, &certificate);
     let is_secret_owner = is_owner(context, by_secret, &certificate, secret.as_deref(), &secret_key);
     let plan = plan(&Inputs {
         certificate: &certificate,
@@ -58,11 +67,15 @@ async fn reconcile(context: &Context, by_secret: &Index, key: ObjectKey) -> Resu
         is_secret_owner,
         passwords: &passwords(context, &certificate).await?,
         owner: context.settings.secret_owner,
+        renewal_info: news.as_ref(),
         backoff: context.settings.backoff,
         now: context.now(),
     })?;
     for step in plan.steps {
         perform(context, &certificate, step).await?;
+    }
+    if let Some(news) = &news {
+        board.told(&key, news);
     }
     // The Certificate that may write the Secret could go away.
     let again = (!is_secret_owner).then(|| context.now().checked_add(RIVAL_WAIT).ok()).flatten();
@@ -96,6 +109,7 @@ async fn perform(context: &Context, certificate: &Certificate, step: Step) -> Re
         Step::CreateRequest(request) => _ = store.apply(request).await?,
         Step::DeleteRequest(key) => _ = store.delete::<CertificateRequest>(&key).await?,
         Step::SetStatus(status) => {
+            context.metrics.moved(certificate.status.as_ref(), &status, context.now());
             let mut certificate = certificate.clone();
             certificate.status = Some(status);
             store.set_status(&certificate).await?;

@@ -33,7 +33,7 @@ pub(crate) async fn run(context: &Context) {
             trigger::<Secret>(&context.store, &inbox, |secret, _| waiting_for(context, secret)),
         );
     };
-    runner::run("challenges", context.clock, runner::REMOTE, triggers, |key| reconcile(context, key)).await;
+    runner::run("challenges", context, runner::REMOTE, triggers, |key| reconcile(context, key)).await;
 }
 
 /// The Challenges that are not presented and whose solver names this Secret: it may be what they lacked.

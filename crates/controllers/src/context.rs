@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use arc_swap::ArcSwap;
 use jamul_acme::Transport;
 use jamul_api::core::Ingress;
-use jamul_api::issuer::IssuerRef;
-use jamul_api::{Object, ObjectKey};
+use jamul_api::issuer::{IssuerRef, IssuerSpec, IssuerStatus};
+use jamul_api::{ClusterIssuer, Issuer, Object, ObjectKey};
 use jamul_issuance::dns01::Dns;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
@@ -20,21 +20,41 @@ use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::key_maker::KeyMaker;
+use crate::metrics::ControllerMetrics;
 use crate::name_locks::NameLocks;
 use crate::pauses::Pauses;
 
 /// Wall time; the only place where the loops get it from.
 pub type Clock = fn() -> Timestamp;
 
-/// Whom to trust when speaking to an ACME server.
+/// Whom to trust when speaking to an ACME server or to Vault, and who we are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Trust {
-    /// Directory URL.
+    /// Directory URL, or Vault's.
     pub server: String,
+    /// The name that the server's certificate has to be for, where it is not that of the URL.
+    pub server_name: Option<String>,
+    /// What is shown to a server that asks who we are.
+    pub identity: Option<ClientIdentity>,
     /// PEM trust anchors instead of the system's.
     pub ca_bundle: Option<Vec<u8>>,
     /// Do not verify (`skipTLSVerify`).
     pub skip_verify: bool,
+}
+
+/// A client certificate with its key; its Debug form shows neither.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct ClientIdentity {
+    /// PEM, leaf first.
+    pub chain: Vec<u8>,
+    /// PEM.
+    pub key: Vec<u8>,
+}
+
+impl std::fmt::Debug for ClientIdentity {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ClientIdentity")
+    }
 }
 
 /// Makes connections to ACME servers, and to DNS providers and name servers.
@@ -42,7 +62,7 @@ pub trait Transports: std::fmt::Debug + Send + Sync {
     /// A transport with this trust.
     ///
     /// # Errors
-    /// A CA bundle that cannot be read.
+    /// A CA bundle or a client certificate that cannot be read.
     fn transport(&self, trust: &Trust) -> Result<Arc<dyn Transport>, String>;
 
     /// To name servers, for DNS-01: these, which then have to see records, or those of the flags if there are none.
@@ -158,6 +178,8 @@ pub struct Context {
     pub clock: Clock,
     /// Of what is served; whoever is asked about an Ingress that is not there yet asks it too.
     pub(crate) translator: Mutex<Translator>,
+    /// What the loops count.
+    pub metrics: Arc<ControllerMetrics>,
     /// Makes private keys.
     pub(crate) key_maker: KeyMaker,
     /// Names whose records are being changed.
@@ -176,6 +198,7 @@ impl Context {
         transports: Arc<dyn Transports>,
         settings: Settings,
         live: Arc<Live>,
+        metrics: Arc<ControllerMetrics>,
         clock: Clock,
     ) -> Self {
         let translator = Mutex::new(Translator::new(settings.translate.clone()));
@@ -186,6 +209,7 @@ impl Context {
             live,
             clock,
             translator,
+            metrics,
             clients: Mutex::default(),
             key_maker: KeyMaker::default(),
             names: NameLocks::default(),
@@ -224,6 +248,20 @@ impl Context {
             self.settings.cluster_resource_namespace.clone()
         } else {
             namespace.to_owned()
+        }
+    }
+
+    /// A referenced issuer.
+    pub(crate) fn issuer(
+        &self,
+        reference: &IssuerRef,
+        namespace: &str,
+    ) -> Option<(IssuerSpec, Option<IssuerStatus>)> {
+        let key = Self::issuer_key(reference, namespace);
+        if reference.kind() == "ClusterIssuer" {
+            self.store.get::<ClusterIssuer>(&key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
+        } else {
+            self.store.get::<Issuer>(&key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
         }
     }
 

@@ -21,10 +21,8 @@ pub(crate) async fn run(context: &Context) {
             }),
         );
     };
-    runner::run("ingress-shim", context.clock, runner::FAST, triggers, |key| {
-        reconcile(context, by_ingress, key)
-    })
-    .await;
+    runner::run("ingress-shim", context, runner::FAST, triggers, |key| reconcile(context, by_ingress, key))
+        .await;
 }
 
 async fn reconcile(

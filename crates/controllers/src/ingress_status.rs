@@ -33,7 +33,7 @@ pub async fn publish_status(context: &Context, source: &StatusSource) {
             }),
         );
     };
-    runner::run("ingress-status", context.clock, runner::FAST, triggers, |key| async move {
+    runner::run("ingress-status", context, runner::FAST, triggers, |key| async move {
         if let Some(addresses) = addresses(context, source) {
             write(context, &key, &addresses).await?;
         }

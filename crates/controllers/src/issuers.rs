@@ -6,12 +6,14 @@ use jamul_api::{ClusterIssuer, Issuer, Object, ObjectKey, names};
 use jamul_issuance::Note;
 use jamul_issuance::issuer::{self, IssuerKind};
 use jamul_issuance::issuers::ca;
+use jamul_issuance::issuers::vault::{self as vault_issuer, VaultError};
 use jiff::Timestamp;
 
 use crate::account_error::AccountError;
 use crate::accounts;
 use crate::context::Context;
-use crate::runner::{self, Retry, trigger};
+use crate::runner::{self, Retry, chain, trigger};
+use crate::vault;
 
 /// What both kinds have in common.
 trait AnyIssuer: Object {
@@ -53,7 +55,7 @@ async fn run<K: AnyIssuer>(context: &Context, name: &'static str) {
             trigger::<Secret>(&context.store, &inbox, |secret, _| users_of::<K>(context, secret)),
         );
     };
-    runner::run(name, context.clock, runner::REMOTE, triggers, |key| reconcile::<K>(context, key)).await;
+    runner::run(name, context, runner::REMOTE, triggers, |key| reconcile::<K>(context, key)).await;
 }
 
 /// The issuers that refer to a Secret; there are few issuers, so all are looked at.
@@ -67,7 +69,9 @@ fn users_of<K: AnyIssuer>(context: &Context, secret: &Secret) -> Vec<ObjectKey> 
         let named = named.chain(spec.acme.iter().map(|acme| &acme.private_key_secret_ref.name));
         let bindings = spec.acme.iter().filter_map(|acme| acme.external_account_binding.as_ref());
         let mut named = named.chain(bindings.map(|binding| &binding.key_secret_ref.name));
-        namespace == changed.namespace && named.any(|name| *name == changed.name)
+        let of_vault = spec.vault.as_ref().map(vault_issuer::secret_names).unwrap_or_default();
+        namespace == changed.namespace
+            && (named.any(|name| *name == changed.name) || of_vault.contains(&changed.name))
     });
     uses.map(|issuer| issuer.key()).collect()
 }
@@ -91,6 +95,7 @@ async fn reconcile<K: AnyIssuer>(context: &Context, key: ObjectKey) -> Result<Op
             }
         }
         Ok(IssuerKind::Acme) => acme(context, &*object, &namespace).await?,
+        Ok(IssuerKind::Vault) => vault(context, &*object).await?,
     };
     let generation = object.metadata().generation;
     let mut status = issuer::with_ready(object.status(), is_ready, &note, generation, context.now());
@@ -146,6 +151,24 @@ async fn acme<K: AnyIssuer>(context: &Context, object: &K, namespace: &str) -> R
             Ok((note, false, known, Some(Retry::Later { message, after })))
         }
     }
+}
+
+async fn vault<K: AnyIssuer>(context: &Context, object: &K) -> Result<Readiness, Retry> {
+    let issuer = object.spec().vault.clone().unwrap_or_default();
+    let own = reference(object);
+    let verified = vault::verify(context, &issuer, &own, &object.key().namespace).await?;
+    let Err(error) = verified else {
+        return Ok((Note::normal("VaultVerified", "Vault verified"), true, None, None));
+    };
+    let message = chain(&error);
+    let note = Note::warning("VaultError", message.clone());
+    let retry = match error {
+        // A change of the issuer or of its Secrets is what helps.
+        VaultError::Config(_) | VaultError::Secret(_) => None,
+        VaultError::Refused(_) => Some(Retry::Later { message, after: None }),
+        VaultError::Away { after, .. } => Some(Retry::Later { message, after }),
+    };
+    Ok((note, false, None, retry))
 }
 
 /// The account is closed, once, and stays so as long as the annotation is there.

@@ -17,15 +17,19 @@ mod ingress_status;
 mod injection;
 mod issuers;
 mod key_maker;
+mod metrics;
 mod name_locks;
 mod orders;
 mod pauses;
 mod polling;
+mod renewal_info;
 mod requests;
 mod routes;
 mod runner;
 mod schedule;
+mod served;
 mod serving;
+mod vault;
 
 use std::sync::Arc;
 
@@ -33,10 +37,11 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use admission::answer;
-pub use context::{Clock, Context, Injection, InjectionTargets, Live, Settings, Transports, Trust};
+pub use context::{ClientIdentity, Clock, Context, Injection, InjectionTargets, Live, Settings, Transports, Trust};
 pub use findings::announce_findings;
 pub use ingress_status::{StatusSource, clear_status, publish_status};
 pub use injection::keep_bundles;
+pub use metrics::ControllerMetrics;
 pub use serving::{Served, ServedCertificate, keep_served};
 
 /// Translates and publishes until `shutdown`, and while `duty` says so also does what only one of several replicas may

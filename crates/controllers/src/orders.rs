@@ -6,10 +6,10 @@ use std::time::Duration;
 use http::StatusCode;
 use jamul_acme::client::{ClientError, Session};
 use jamul_acme::problem::ProblemType;
-use jamul_acme::wire::{self, Identifier, OrderStatus as WireStatus, renewal_identifier};
+use jamul_acme::wire::{self, Identifier, OrderStatus as WireStatus};
 use jamul_api::acme::{AcmeAuthorization, AcmeChallenge, OrderStatus, State};
-use jamul_api::core::{ByteString, Secret, Time};
-use jamul_api::issuer::{AcmeIssuer, IssuerRef};
+use jamul_api::core::{ByteString, Time};
+use jamul_api::issuer::AcmeIssuer;
 use jamul_api::{Certificate, Challenge, Object, ObjectKey, Order, names};
 use jamul_issuance::order::{self, OrderAction};
 use jamul_issuance::{Note, duration};
@@ -21,6 +21,7 @@ use crate::accounts::{forget, from_client, session};
 use crate::context::Context;
 use crate::polling::{POLLS, next_look};
 use crate::runner::{self, Retry, owner_key, trigger};
+use crate::served::Served;
 
 pub(crate) async fn run(context: &Context) {
     let triggers = |inbox: runner::Inbox| async move {
@@ -31,7 +32,7 @@ pub(crate) async fn run(context: &Context) {
             }),
         );
     };
-    runner::run("orders", context.clock, runner::REMOTE, triggers, |key| reconcile(context, key)).await;
+    runner::run("orders", context, runner::REMOTE, triggers, |key| reconcile(context, key)).await;
 }
 
 async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
@@ -174,20 +175,8 @@ fn replaced(context: &Context, session: &Session, order: &Order) -> Option<Strin
     let name = order.metadata.annotations.as_ref()?.get(names::CERTIFICATE_NAME)?;
     let namespace = order.key().namespace;
     let certificate = context.store.get::<Certificate>(&ObjectKey::new(namespace.clone(), name.clone()))?;
-    let secret = ObjectKey::new(namespace, certificate.spec.secret_name.clone());
-    let secret = context.store.get::<Secret>(&secret)?;
-    let annotation = |name: &str| secret.metadata.annotations.as_ref()?.get(name).cloned();
-    let issued_by = IssuerRef {
-        name: annotation(names::ISSUER_NAME)?,
-        kind: annotation(names::ISSUER_KIND).unwrap_or_default(),
-        group: annotation(names::ISSUER_GROUP).unwrap_or_default(),
-    };
-    if !issued_by.same(&order.spec.issuer_ref) {
-        return None;
-    }
-    let pem = secret.data.as_ref()?.get(names::TLS_CRT)?;
-    let leaf = X509::from_pem(&String::from_utf8_lossy(&pem.0)).ok()?;
-    renewal_identifier(&leaf)
+    let served = Served::of(context, &certificate)?;
+    served.issued_by.same(&order.spec.issuer_ref).then_some(served.identifier)
 }
 
 /// Whether an order was refused for what it replaces rather than for itself. CAs differ in how they say it.

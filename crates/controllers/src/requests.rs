@@ -2,17 +2,19 @@
 
 use jamul_api::acme::State;
 use jamul_api::core::Secret;
-use jamul_api::issuer::{IssuerSpec, IssuerStatus};
+use jamul_api::issuer::IssuerSpec;
 use jamul_api::request::CertificateRequestStatus;
 use jamul_api::{CertificateRequest, ClusterIssuer, Issuer, Object, ObjectKey, Order};
 use jamul_issuance::Note;
 use jamul_issuance::issuer::IssuerKind;
+use jamul_issuance::issuers::vault::VaultError;
 use jamul_issuance::issuers::{Outcome, acme, ca, self_signed};
 use jamul_issuance::request::{self, RequestStep};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::context::Context;
-use crate::runner::{self, Retry, owner_key, trigger};
+use crate::runner::{self, Retry, chain, owner_key, trigger};
+use crate::vault;
 
 /// When a request that waits for a Secret of its issuer is looked at again.
 const SECRET_WAIT: SignedDuration = SignedDuration::from_secs(10);
@@ -34,8 +36,7 @@ pub(crate) async fn run(context: &Context) {
             }),
         );
     };
-    runner::run("certificaterequests", context.clock, runner::FAST, triggers, |key| reconcile(context, key))
-        .await;
+    runner::run("certificaterequests", context, runner::FAST, triggers, |key| reconcile(context, key)).await;
 }
 
 /// The requests of an issuer; issuers change rarely, so all requests are looked at.
@@ -53,15 +54,7 @@ fn waiting_for(context: &Context, kind: &str, issuer: &ObjectKey) -> Vec<ObjectK
 async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp>, Retry> {
     let Some(request) = context.store.get::<CertificateRequest>(&key) else { return Ok(None) };
     let reference = &request.spec.issuer_ref;
-    let issuer_key = Context::issuer_key(reference, &key.namespace);
-    let issuer: Option<(IssuerSpec, Option<IssuerStatus>)> = if reference.kind() == "ClusterIssuer" {
-        context
-            .store
-            .get::<ClusterIssuer>(&issuer_key)
-            .map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
-    } else {
-        context.store.get::<Issuer>(&issuer_key).map(|issuer| (issuer.spec.clone(), issuer.status.clone()))
-    };
+    let issuer = context.issuer(reference, &key.namespace);
     let seen = issuer.as_ref().map(|(spec, status)| (spec, status.as_ref()));
     let now = context.now();
     // What follows from one look is written once: approval and signature are one write.
@@ -130,6 +123,22 @@ async fn sign(
                 secret(context.issuer_namespace(&request.spec.issuer_ref, &namespace), &ca.secret_name)
                     .await?;
             ca::sign(request, &ca, key_pair.as_deref(), context.now())
+        }
+        IssuerKind::Vault => {
+            let issuer = spec.vault.clone().unwrap_or_default();
+            match vault::sign(context, &issuer, request).await? {
+                Ok(signed) => Outcome::Issued { chain: signed.chain, ca: signed.ca },
+                Err(error) => {
+                    let message = format!("Vault: {}", chain(&error));
+                    match error {
+                        VaultError::Secret(_) => Outcome::Pending(Note::warning("SecretMissing", message)),
+                        VaultError::Config(_) | VaultError::Away { .. } => {
+                            Outcome::Pending(Note::warning("VaultInitError", message))
+                        }
+                        VaultError::Refused(_) => Outcome::Refused(Note::warning("SigningError", message)),
+                    }
+                }
+            }
         }
         IssuerKind::Acme => {
             let issuer = spec.acme.clone().unwrap_or_default();

@@ -12,7 +12,7 @@ use jamul_store::{Change, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::mpsc;
 
-use crate::context::Clock;
+use crate::context::Context;
 use crate::schedule::Schedule;
 
 /// How many keys one loop works on at a time.
@@ -66,7 +66,7 @@ pub(crate) type Inbox = mpsc::Sender<ObjectKey>;
 /// Reconciles keys until the store ends. `reconcile` returns when to look at the key again, if time matters.
 pub(crate) async fn run<F, T>(
     name: &'static str,
-    clock: Clock,
+    context: &Context,
     limits: Limits,
     triggers: impl FnOnce(Inbox) -> T,
     mut reconcile: impl FnMut(ObjectKey) -> F,
@@ -74,6 +74,7 @@ pub(crate) async fn run<F, T>(
     F: Future<Output = Result<Option<Timestamp>, Retry>>,
     T: Future<Output = ()>,
 {
+    let clock = context.clock;
     let (inbox, mut keys) = mpsc::channel(INBOX);
     let triggers = triggers(inbox);
     tokio::pin!(triggers);
@@ -83,6 +84,7 @@ pub(crate) async fn run<F, T>(
     loop {
         let now = clock();
         while let Some(key) = schedule.take(now, CONCURRENCY) {
+            context.metrics.called(name);
             let work = reconcile(key.clone());
             working.push(async move { (key, within(WORK_LIMIT, work).await) });
         }
@@ -101,6 +103,7 @@ pub(crate) async fn run<F, T>(
                         wake
                     }
                     Err(retry) => {
+                        context.metrics.failed(name);
                         schedule.failed(&key);
                         Some(after_failure(name, &key, &retry, &mut failures, limits, clock()))
                     }

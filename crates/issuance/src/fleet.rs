@@ -76,7 +76,7 @@ impl Fleet {
 
     fn issue(&mut self, index: usize, now: i64) {
         let (from, to) = (time(now), time(now + self.lifetimes[index]));
-        let renewal = planned_renewal(&self.certificates[index], from.0, to.0).unwrap();
+        let renewal = planned_renewal(&self.certificates[index], None, from.0, to.0).unwrap().at;
         *self.status(index) =
             CertificateStatus { not_before: Some(from), not_after: Some(to), ..CertificateStatus::default() };
         self.agenda.push(Reverse((renewal.as_second(), index)));

@@ -3,6 +3,7 @@
 pub mod acme;
 pub mod ca;
 pub mod self_signed;
+pub mod vault;
 
 /// What an issuer answered.
 #[derive(Clone, Debug, PartialEq, Eq)]

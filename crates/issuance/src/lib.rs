@@ -5,7 +5,9 @@
 //! `controllers` gathers the inputs and performs the steps.
 
 pub mod admission;
+pub mod ari;
 pub mod backoff;
+mod cron;
 pub mod dns01;
 pub mod duration;
 pub mod fallback;
@@ -31,6 +33,7 @@ mod temporary;
 #[cfg(test)]
 mod testing;
 pub mod validate;
+mod windows;
 
 pub use note::Note;
 pub use plan::{Backoff, Inputs, Plan, PlanError, Step, plan};

@@ -20,6 +20,7 @@ use jamul_api::{CertificateRequest, Object, ObjectKey, names};
 use jamul_pki::{Csr, KeyAlgorithm, KeyError};
 use jiff::Timestamp;
 
+use crate::ari::{self, News};
 pub use crate::backoff::Backoff;
 use crate::fallback;
 use crate::note::Note;
@@ -48,6 +49,8 @@ pub struct Inputs<'a> {
     pub passwords: &'a Passwords,
     /// Who the target Secret belongs to.
     pub owner: SecretOwner,
+    /// What the ACME server of the issuer said of the certificate in the Secret, since the last plan.
+    pub renewal_info: Option<&'a News>,
     /// How long to wait after failures.
     pub backoff: Backoff,
     /// Wall time.
@@ -111,6 +114,7 @@ impl From<TargetError> for PlanError {
 /// [`PlanError`] if a key cannot be written; a spec that cannot be satisfied is a condition.
 pub fn plan(inputs: &Inputs<'_>) -> Result<Plan, PlanError> {
     let mut planner = Planner::new(inputs);
+    planner.learn();
     planner.trigger();
     if !planner.is_issuing() {
         planner.tidy();
@@ -152,6 +156,19 @@ impl<'a> Planner<'a> {
         }
     }
 
+    /// Takes over what the ACME server said.
+    fn learn(&mut self) {
+        let Some(news) = self.inputs.renewal_info else { return };
+        self.status.acme = ari::learned(self.inputs.certificate, news);
+        let known = ari::status(self.inputs.certificate).map(|status| status.last_error.as_str());
+        match news {
+            News::Failure { reason, .. } if known != Some(reason) => {
+                self.announce(Note::warning("ARIError", reason.clone()));
+            }
+            News::Failure { .. } | News::Answer { .. } | News::Unsupported => {}
+        }
+    }
+
     fn is_issuing(&self) -> bool {
         condition::find(&self.status.conditions, "Issuing").is_some_and(Condition::is_true)
     }
@@ -184,7 +201,8 @@ impl<'a> Planner<'a> {
 
     fn violation(&self) -> Option<Violation> {
         let current = self.request(self.revision()).map(AsRef::as_ref);
-        policy::check(self.inputs.certificate, self.secret.as_ref(), current, self.inputs.now)
+        let acme = self.status.acme.as_ref();
+        policy::check(self.inputs.certificate, self.secret.as_ref(), current, acme, self.inputs.now)
     }
 
     fn finish(mut self) -> Plan {

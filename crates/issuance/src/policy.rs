@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use jamul_api::certificate::{Certificate, CertificateSpec};
+use jamul_api::certificate::{Certificate, CertificateAcmeStatus, CertificateSpec};
 use jamul_api::core::Secret;
 use jamul_api::issuer::IssuerRef;
 use jamul_api::names;
@@ -10,7 +10,7 @@ use jamul_api::{CertificateRequest, Object};
 use jamul_pki::{Certificate as X509, Csr, PrivateKey, San, Subject};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::{duration, fallback, fnv, keys};
+use crate::{ari, duration, fallback, fnv, keys, windows};
 
 /// The first check that failed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,12 +92,13 @@ pub fn key_pair(certificate: &Certificate, secret: Option<&Secret>) -> Result<Ke
     Ok(KeyPair { chain, key })
 }
 
-/// Runs the whole chain. `current` is the request of `status.revision`.
+/// Runs the whole chain. `current` is the request of `status.revision`, `acme` what the server of the issuer says.
 #[must_use]
 pub fn check(
     certificate: &Certificate,
     secret: Option<&Secret>,
     current: Option<&CertificateRequest>,
+    acme: Option<&CertificateAcmeStatus>,
     now: Timestamp,
 ) -> Option<Violation> {
     let pair = match key_pair(certificate, secret) {
@@ -111,7 +112,7 @@ pub fn check(
             Some(request) => request_violation(certificate, request, &pair.key),
             None => names_violation(&certificate.spec, &pair),
         })
-        .or_else(|| renewal_violation(certificate, &pair, now))
+        .or_else(|| renewal_violation(certificate, &pair, acme, now))
 }
 
 fn annotations_violation(certificate: &Certificate, secret: &Secret) -> Option<Violation> {
@@ -274,35 +275,92 @@ fn san_text(san: &San) -> String {
     }
 }
 
-fn renewal_violation(certificate: &Certificate, pair: &KeyPair, now: Timestamp) -> Option<Violation> {
+fn renewal_violation(
+    certificate: &Certificate,
+    pair: &KeyPair,
+    acme: Option<&CertificateAcmeStatus>,
+    now: Timestamp,
+) -> Option<Violation> {
     let (not_before, not_after) = pair.validity()?;
-    let renewal = planned_renewal(certificate, not_before, not_after)?;
+    let renewal = planned_renewal(certificate, acme, not_before, not_after)?.at;
     (now >= renewal).then(|| {
         Violation::new(RENEWING, format!("Renewing certificate as renewal was scheduled at {renewal}"))
     })
 }
 
-/// When this Certificate is renewed: [`renewal_time`], and where nobody said how long before the end, up to a
-/// thirtieth of the lifetime later, so that Certificates that were issued together are not renewed together. `None`
-/// if `spec.renewal` forbids it.
+/// When a Certificate is renewed by time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PlannedRenewal {
+    /// In whole seconds.
+    pub at: Timestamp,
+    /// Why none of the windows of `spec.renewal` was taken, for people.
+    pub window_problem: Option<String>,
+}
+
+/// When this Certificate is renewed: as its ACME server suggests, else by its own rule, moved into one of the windows of
+/// `spec.renewal`. A time that the user wrote (`renewBefore`, `renewBeforePercentage`) is the latest. `None` if
+/// `spec.renewal` forbids renewals by time.
 #[must_use]
 pub fn planned_renewal(
     certificate: &Certificate,
+    acme: Option<&CertificateAcmeStatus>,
+    not_before: Timestamp,
+    not_after: Timestamp,
+) -> Option<PlannedRenewal> {
+    let spec = &certificate.spec;
+    let renewal = spec.renewal.as_ref();
+    if renewal.is_some_and(|renewal| renewal.policy == "Disabled") {
+        return None;
+    }
+    let own = own_renewal(certificate, not_before, not_after);
+    let desired = match suggested_renewal(certificate, acme, not_before, not_after) {
+        Some(suggested) if says_when(spec) => own.min(suggested),
+        Some(suggested) => suggested,
+        None => own,
+    };
+    let windows = renewal.map(|renewal| renewal.windows.as_slice()).unwrap_or_default();
+    if windows.is_empty() {
+        return Some(PlannedRenewal { at: desired, window_problem: None });
+    }
+    Some(match windows::fit(windows, desired, not_after) {
+        Ok(at) => PlannedRenewal { at, window_problem: None },
+        // A certificate is worth more than the hour at which it is renewed.
+        Err(problem) => PlannedRenewal { at: desired, window_problem: Some(problem) },
+    })
+}
+
+/// The instant that the ACME server suggests, if it is one before the end. A certificate that has just begun is left
+/// alone for a while: a server that never is content would have it ordered anew without end.
+fn suggested_renewal(
+    certificate: &Certificate,
+    acme: Option<&CertificateAcmeStatus>,
     not_before: Timestamp,
     not_after: Timestamp,
 ) -> Option<Timestamp> {
-    let spec = &certificate.spec;
-    if spec.renewal.as_ref().is_some_and(|renewal| renewal.policy == "Disabled") {
-        return None;
-    }
-    let renewal = renewal_time(not_before, not_after, spec);
-    if spec.renew_before.is_some() || spec.renew_before_percentage.is_some() {
-        return Some(renewal);
+    let suggested = ari::instant(certificate, acme, not_before)?;
+    let young = (not_after.duration_since(not_before) / 20).min(LEFT_ALONE);
+    let earliest = not_before.checked_add(young).unwrap_or(not_before);
+    Some(suggested.max(earliest)).filter(|instant| *instant < not_after)
+}
+
+/// The longest time for which a new certificate is not renewed whatever its server suggests.
+const LEFT_ALONE: SignedDuration = SignedDuration::from_hours(6);
+
+fn says_when(spec: &CertificateSpec) -> bool {
+    spec.renew_before.is_some() || spec.renew_before_percentage.is_some()
+}
+
+/// [`renewal_time`], and where nobody said how long before the end, up to a thirtieth of the lifetime later, so that
+/// Certificates that were issued together are not renewed together.
+fn own_renewal(certificate: &Certificate, not_before: Timestamp, not_after: Timestamp) -> Timestamp {
+    let renewal = renewal_time(not_before, not_after, &certificate.spec);
+    if says_when(&certificate.spec) {
+        return renewal;
     }
     let most = not_after.duration_since(not_before) / 30;
     let later = most.mul_f64(fnv::fraction(&certificate.key().to_string()));
     let planned = renewal.checked_add(later).unwrap_or(renewal);
-    Some(Timestamp::from_second(planned.as_second()).unwrap_or(renewal))
+    Timestamp::from_second(planned.as_second()).unwrap_or(renewal)
 }
 
 /// When a certificate is renewed: `notAfter - R`, where R is `renewBefore` if it is shorter than the actual

@@ -305,6 +305,19 @@ impl Cluster {
             .map_err(|source| refused::<K>("read", key, source))
     }
 
+    pub(crate) async fn service_account_token(
+        &self,
+        account: &ObjectKey,
+        audiences: &[String],
+    ) -> Result<String, StoreError> {
+        self.shared.api.service_account_token(account, audiences).await.map_err(|source| StoreError::Api {
+            verb: "get a token of",
+            kind: "ServiceAccount",
+            key: account.to_string(),
+            source,
+        })
+    }
+
     pub(crate) async fn apply<K: Object>(&self, object: K) -> Result<Arc<K>, StoreError> {
         let key = Place::checked(&object)?.key;
         if let Some(known) = self.world().lock().get::<K>(&key) {

@@ -120,6 +120,21 @@ impl Store {
         }
     }
 
+    /// A token of a service account for these audiences, good for ten minutes; `None` where there are no service accounts.
+    ///
+    /// # Errors
+    /// When the API server could not be asked, or says no.
+    pub async fn service_account_token(
+        &self,
+        account: &ObjectKey,
+        audiences: &[String],
+    ) -> Result<Option<String>, StoreError> {
+        match self {
+            Self::Cluster(cluster) => cluster.service_account_token(account, audiences).await.map(Some),
+            Self::Folder(_) | Self::Memory(_) => Ok(None),
+        }
+    }
+
     /// Tells users that something happened to an object: an event, and a line in the log.
     pub fn announce(&self, announcement: Announcement) {
         match self {

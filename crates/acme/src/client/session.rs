@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 
 use super::answer::{Answer, Fetched};
 use super::error::ClientError;
+use super::operation::Operation;
 use super::{Client, json};
 use crate::encoding;
 use crate::jose::{AccountKey, KeyReference};
@@ -50,7 +51,7 @@ impl Session {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn account(&self) -> Result<Account, ClientError> {
-        Ok(self.get::<Account>(&self.account_url).await?.object)
+        Ok(self.get::<Account>(Operation::GetAccount, &self.account_url).await?.object)
     }
 
     /// Replaces the contact URLs (section 7.3.2).
@@ -59,7 +60,7 @@ impl Session {
     /// Any [`ClientError`].
     pub async fn update_contact(&self, contact: &[String]) -> Result<Account, ClientError> {
         let update = AccountUpdate { contact: Some(contact.to_vec()), status: None };
-        self.post(&self.account_url, &json(&update)).await?.json()
+        self.post(Operation::UpdateAccount, &self.account_url, &json(&update)).await?.json()
     }
 
     /// Closes the account for good (section 7.3.6).
@@ -68,7 +69,7 @@ impl Session {
     /// Any [`ClientError`].
     pub async fn deactivate(&self) -> Result<Account, ClientError> {
         let update = AccountUpdate { contact: None, status: Some(AccountStatus::Deactivated) };
-        self.post(&self.account_url, &json(&update)).await?.json()
+        self.post(Operation::UpdateAccount, &self.account_url, &json(&update)).await?.json()
     }
 
     /// Replaces the account key and returns the session that signs with it (section 7.3.5).
@@ -84,7 +85,7 @@ impl Session {
         let change = KeyChange { account: self.account_url.clone(), old_key: self.key.jwk().clone() };
         let reference = KeyReference::Jwk(new.jwk().clone());
         let inner = new.sign(url, None, reference, &json(&change)).map_err(ClientError::Sign)?;
-        self.post(url, &inner.to_json()).await?;
+        self.post(Operation::ChangeKey, url, &inner.to_json()).await?;
         Ok(self.client.resume(new, &self.account_url))
     }
 
@@ -93,7 +94,7 @@ impl Session {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn new_order(&self, order: &NewOrder) -> Result<Fetched<Order>, ClientError> {
-        let answer = self.post(&self.client.directory().new_order, &json(order)).await?;
+        let answer = self.post(Operation::NewOrder, &self.client.directory().new_order, &json(order)).await?;
         answer.location()?;
         answer.fetched()
     }
@@ -103,7 +104,7 @@ impl Session {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn order(&self, url: &str) -> Result<Fetched<Order>, ClientError> {
-        self.get(url).await
+        self.get(Operation::GetOrder, url).await
     }
 
     /// The URLs of the account's orders, all pages of them, where the server lists any (section 7.1.2.1).
@@ -116,7 +117,7 @@ impl Session {
         let mut urls = Vec::new();
         for _ in 0..MOST_PAGES {
             let Some(url) = next else { break };
-            let answer = self.post(&url, POST_AS_GET).await?;
+            let answer = self.post(Operation::ListOrders, &url, POST_AS_GET).await?;
             urls.extend(answer.json::<Orders>()?.orders);
             next = answer.links("next").into_iter().next();
         }
@@ -128,7 +129,7 @@ impl Session {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn authorization(&self, url: &str) -> Result<Fetched<Authorization>, ClientError> {
-        self.get(url).await
+        self.get(Operation::GetAuthorization, url).await
     }
 
     /// Gives an authorization up (section 7.5.2).
@@ -137,7 +138,7 @@ impl Session {
     /// Any [`ClientError`].
     pub async fn deactivate_authorization(&self, url: &str) -> Result<Authorization, ClientError> {
         let update = AuthorizationUpdate { status: AuthorizationStatus::Deactivated };
-        self.post(url, &json(&update)).await?.json()
+        self.post(Operation::UpdateAuthorization, url, &json(&update)).await?.json()
     }
 
     /// The challenge at `url`, without answering it.
@@ -145,7 +146,7 @@ impl Session {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn challenge(&self, url: &str) -> Result<Fetched<Challenge>, ClientError> {
-        self.get(url).await
+        self.get(Operation::GetChallenge, url).await
     }
 
     /// Says that the proof of the challenge at `url` is in place (section 7.5.1).
@@ -153,7 +154,7 @@ impl Session {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn accept(&self, url: &str) -> Result<Fetched<Challenge>, ClientError> {
-        self.post(url, b"{}").await?.fetched()
+        self.post(Operation::Accept, url, b"{}").await?.fetched()
     }
 
     /// Hands in the certificate request of a `ready` order at its `finalize` URL (section 7.4).
@@ -164,7 +165,7 @@ impl Session {
     /// Any [`ClientError`]. `orderNotReady` can mean that an earlier request arrived: look at the order.
     pub async fn finalize(&self, url: &str, csr_der: &[u8]) -> Result<Fetched<Order>, ClientError> {
         let request = Finalize { csr: encoding::encode(csr_der) };
-        self.post(url, &json(&request)).await?.fetched()
+        self.post(Operation::Finalize, url, &json(&request)).await?.fetched()
     }
 
     /// Asks for an authorization before there is an order for the name (section 7.4.1).
@@ -178,7 +179,7 @@ impl Session {
         let url = self.client.directory().new_authz.as_deref();
         let url = url.ok_or(ClientError::Unsupported { operation: "newAuthz" })?;
         let request = NewAuthorization { identifier: identifier.clone() };
-        self.post(url, &json(&request)).await?.fetched()
+        self.post(Operation::NewAuthorization, url, &json(&request)).await?.fetched()
     }
 
     /// The server's default PEM chain at `url` (section 7.4.2).
@@ -186,7 +187,7 @@ impl Session {
     /// # Errors
     /// Any [`ClientError`].
     pub async fn chain(&self, url: &str) -> Result<String, ClientError> {
-        pem_chain(&self.post(url, POST_AS_GET).await?, url)
+        pem_chain(&self.post(Operation::FetchCertificate, url, POST_AS_GET).await?, url)
     }
 
     /// The PEM chains at `url`: the server's default first, then its alternates (section 7.4.2).
@@ -194,12 +195,12 @@ impl Session {
     /// # Errors
     /// Any [`ClientError`]. An alternate that cannot be fetched fails the whole: the choice would not be the user's.
     pub async fn certificate(&self, url: &str) -> Result<Vec<String>, ClientError> {
-        let answer = self.post(url, POST_AS_GET).await?;
+        let answer = self.post(Operation::FetchCertificate, url, POST_AS_GET).await?;
         let mut alternates: VecDeque<String> = answer.links("alternate").into();
         alternates.truncate(MOST_ALTERNATES);
         let mut chains = vec![pem_chain(&answer, url)?];
         for alternate in alternates {
-            let answer = self.post(&alternate, POST_AS_GET).await?;
+            let answer = self.post(Operation::FetchAlternate, &alternate, POST_AS_GET).await?;
             chains.push(pem_chain(&answer, &alternate)?);
         }
         Ok(chains)
@@ -215,16 +216,20 @@ impl Session {
         reason: Option<RevocationReason>,
     ) -> Result<(), ClientError> {
         let payload = revocation(certificate_der, reason);
-        already_done(self.post(&self.client.directory().revoke_cert, &payload).await)
+        already_done(self.post(Operation::Revoke, &self.client.directory().revoke_cert, &payload).await)
     }
 
-    async fn get<T: DeserializeOwned>(&self, url: &str) -> Result<Fetched<T>, ClientError> {
-        self.post(url, POST_AS_GET).await?.fetched()
+    async fn get<T: DeserializeOwned>(
+        &self,
+        operation: Operation,
+        url: &str,
+    ) -> Result<Fetched<T>, ClientError> {
+        self.post(operation, url, POST_AS_GET).await?.fetched()
     }
 
-    async fn post(&self, url: &str, payload: &[u8]) -> Result<Answer, ClientError> {
+    async fn post(&self, operation: Operation, url: &str, payload: &[u8]) -> Result<Answer, ClientError> {
         let reference = KeyReference::Kid(self.account_url.clone());
-        self.client.post(url, &self.key, &reference, payload).await
+        self.client.post(operation, url, &self.key, &reference, payload).await
     }
 }
 
@@ -241,7 +246,8 @@ impl Client {
     ) -> Result<(), ClientError> {
         let reference = KeyReference::Jwk(certificate_key.jwk().clone());
         let payload = revocation(certificate_der, reason);
-        already_done(self.post(&self.directory().revoke_cert, certificate_key, &reference, &payload).await)
+        let url = &self.directory().revoke_cert;
+        already_done(self.post(Operation::Revoke, url, certificate_key, &reference, &payload).await)
     }
 }
 

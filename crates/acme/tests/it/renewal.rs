@@ -1,15 +1,11 @@
 //! Renewal information (RFC 9773).
 
 use jamul_acme::problem::ProblemType;
-use jamul_acme::wire::{NewOrder, RenewalInfo, renewal_identifier};
+use jamul_acme::wire::{NewOrder, renewal_identifier};
 use jiff::SignedDuration;
 
 use crate::fixture::{World, order_for};
 use crate::wrong::problem;
-
-fn info(world: &World, id: &str) -> RenewalInfo {
-    serde_json::from_str(&world.get(&format!("/acme/renewal-info/{id}"))).unwrap()
-}
 
 #[tokio::test]
 async fn the_window_is_around_two_thirds_of_life_and_past_once_the_certificate_is_revoked() {
@@ -17,12 +13,14 @@ async fn the_window_is_around_two_thirds_of_life_and_past_once_the_certificate_i
     let session = world.session().await;
     let (leaf, _) = world.certificate(&session, &["a.localhost"]).await;
     let id = renewal_identifier(&leaf).unwrap();
-    let window = info(&world, &id).suggested_window;
+    let info = session.client().renewal_info(&id).await.unwrap();
+    assert!(info.retry_after.is_some_and(|wait| wait.as_secs() >= 3600), "{info:?}");
+    let window = info.object.suggested_window;
     let days = |days: i64| world.now() + SignedDuration::from_hours(24 * days);
     assert!(days(58) < window.start && window.start < days(60), "{window:?}");
     assert!(days(60) < window.end && window.end < days(62), "{window:?}");
     session.revoke(leaf.der(), None).await.unwrap();
-    let window = info(&world, &id).suggested_window;
+    let window = session.client().renewal_info(&id).await.unwrap().object.suggested_window;
     assert!(window.start < window.end && window.end < world.now());
     assert!(world.get("/acme/renewal-info/AA.AA").contains("there is no such certificate"));
 }

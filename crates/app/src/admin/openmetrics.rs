@@ -61,8 +61,17 @@ fn encode_family(out: &mut String, family: &MetricFamily, counter: Option<&str>)
                 sample(out, &format!("{name}_count"), labels, None, count)?;
                 sample(out, &format!("{name}_sum"), labels, None, histogram.get_sample_sum())?;
             }
+            MetricType::SUMMARY => {
+                let summary = metric.get_summary();
+                for quantile in summary.get_quantile() {
+                    let rank = number(quantile.quantile());
+                    sample(out, name, labels, Some(("quantile", &rank)), quantile.value())?;
+                }
+                sample(out, &format!("{name}_count"), labels, None, summary.sample_count() as f64)?;
+                sample(out, &format!("{name}_sum"), labels, None, summary.sample_sum())?;
+            }
             // We have none.
-            MetricType::SUMMARY | MetricType::UNTYPED => {}
+            MetricType::UNTYPED => {}
         }
     }
     Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use jamul_controllers::Live;
+use jamul_controllers::{ControllerMetrics, Live};
 use jamul_proxy::{EndpointHealths, Metrics, Tap};
 use jamul_routing::Diagnostic;
 use jamul_store::Store;
@@ -36,6 +36,7 @@ pub(crate) struct AdminState {
     pub(crate) has_metrics: bool,
     /// What users should know of their flags.
     pub(crate) flags: Vec<Diagnostic>,
+    pub(crate) controllers: Arc<ControllerMetrics>,
     /// `--annotations-prefix`.
     pub(crate) annotations_prefix: String,
 }

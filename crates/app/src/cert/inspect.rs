@@ -186,13 +186,14 @@ fn due(store: &Store, certificate: &Certificate, secret: &Secret, leaf: &X509) -
     let request =
         store.get::<CertificateRequest>(&ObjectKey::new(&*key.namespace, format!("{}-{revision}", key.name)));
     let request = request.filter(|request| request.is_controlled_by(certificate));
-    let violation = policy::check(certificate, Some(secret), request.as_deref(), Timestamp::now());
-    let renewal = policy::renewal_time(leaf.not_before(), leaf.not_after(), &certificate.spec);
+    let acme = certificate.status.as_ref().and_then(|status| status.acme.as_ref());
+    let violation = policy::check(certificate, Some(secret), request.as_deref(), acme, Timestamp::now());
+    let renewal = policy::planned_renewal(certificate, acme, leaf.not_before(), leaf.not_after());
     DueView {
         is_due: violation.is_some(),
         reason: violation.as_ref().map(|violation| violation.reason.to_owned()),
         message: violation.map(|violation| violation.message),
-        renewal_time: Some(renewal.to_string()),
+        renewal_time: renewal.map(|renewal| renewal.at.to_string()),
     }
 }
 

@@ -116,6 +116,16 @@ fn a_certificate_is_renewed_on_demand_and_the_running_process_explains_itself() 
     );
 
     let admin = format!("http://{}", blog.admin());
+    let (status, metrics) = blog.get(&format!("{admin}/metrics"), &root);
+    for series in [
+        r#"certmanager_certificate_ready_status{condition="True","#,
+        r#"certmanager_http_acme_client_request_count{action="authorize_order","#,
+        "certmanager_http_acme_client_request_duration_seconds_sum{",
+        r#"certmanager_controller_sync_call_count{controller="orders"}"#,
+        r#"jamul_certificate_issuances_total{result="issued"} 2"#,
+    ] {
+        assert!(status == 200 && metrics.contains(series), "no {series:?} in:\n{metrics}");
+    }
     let (status, told) = ask(&["explain", &blog.https_url("/a"), "--admin", &admin]);
     assert!(status.success(), "{told}");
     for line in [

@@ -134,6 +134,8 @@ impl Planner<'_> {
         self.status.revision = Some(revision);
         self.status.failed_issuance_attempts = None;
         self.status.last_failure_time = None;
+        // It was about the certificate that goes.
+        self.status.acme = None;
         condition::remove(&mut self.status.conditions, "Issuing");
         self.announce(Note::normal("Issuing", "The certificate has been successfully issued"));
         self.forget_next_key();

@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod features;
+mod reasons;
+mod suggested;
 mod world;
 
 use std::sync::Arc;

@@ -69,12 +69,18 @@ impl Planner<'_> {
             policy::key_pair(certificate, self.secret.as_ref()).ok().and_then(|pair| pair.validity());
         self.status.not_before = validity.map(|(not_before, _)| Time(not_before));
         self.status.not_after = validity.map(|(_, not_after)| Time(not_after));
-        let renewal = validity.and_then(|(from, to)| policy::planned_renewal(certificate, from, to));
+        let planned = validity
+            .and_then(|(from, to)| policy::planned_renewal(certificate, self.status.acme.as_ref(), from, to));
+        let renewal = planned.as_ref().map(|planned| planned.at);
+        let window_problem = planned.and_then(|planned| planned.window_problem);
         self.status.renewal_time = renewal.map(Time);
         let expired = validity.is_some_and(|(_, not_after)| not_after <= self.inputs.now);
         let ready = match violation {
             Some(violation) => Condition::new("Ready", false, violation.reason, violation.message),
             None if expired => Condition::new("Ready", false, "Expired", "Certificate has expired"),
+            None if window_problem.is_some() => {
+                Condition::new("Ready", false, "WindowError", window_problem.unwrap_or_default())
+            }
             None => Condition::new("Ready", true, "Ready", "Certificate is up to date and has not expired"),
         };
         self.set_condition(ready);

@@ -16,6 +16,8 @@ use crate::api_failure::{ANSWER_WITHIN, ApiFailure};
 const FIELD_MANAGER: &str = "jamul";
 /// Objects in one answer to a list.
 const PAGE: u32 = 500;
+/// The shortest life of a token that the server gives.
+const TOKEN_SECONDS: u32 = 600;
 /// How long the server keeps a watch open.
 const WATCH_SECONDS: u32 = 290;
 
@@ -159,6 +161,27 @@ impl Api {
             Err(failure) if failure.code() == Some(404) => Ok(Deletion::Absent),
             Err(failure) => Err(failure),
         }
+    }
+
+    /// A new token of a service account (`TokenRequest`).
+    pub(super) async fn service_account_token(
+        &self,
+        account: &ObjectKey,
+        audiences: &[String],
+    ) -> Result<String, ApiFailure> {
+        let url = format!("/api/v1/namespaces/{}/serviceaccounts/{}/token", account.namespace, account.name);
+        let body = serde_json::json!({
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": { "audiences": audiences, "expirationSeconds": TOKEN_SECONDS },
+        });
+        let request = HttpRequest::post(url)
+            .header(http::header::CONTENT_TYPE, "application/json")
+            .body(body.to_string().into_bytes())
+            .map_err(kube::Error::HttpError)?;
+        let answer: Value = self.ask(request).await?;
+        let token = answer.pointer("/status/token").and_then(Value::as_str);
+        Ok(token.unwrap_or_default().to_owned())
     }
 
     /// Asks for an answer of one piece.

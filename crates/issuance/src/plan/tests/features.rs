@@ -189,60 +189,6 @@ fn a_temporary_certificate_serves_until_the_issuer_answers() {
 }
 
 #[test]
-fn a_secret_of_another_type_keeps_it() {
-    let mut world = World::issued(certificate(&["web.example"]));
-    let secret = world.secrets.get_mut("web-tls").unwrap();
-    secret.type_ = Some("Opaque".to_owned());
-    secret.data = None;
-    world.settle();
-    assert!(world.is_ready());
-    assert_eq!(world.secrets["web-tls"].type_.as_deref(), Some("Opaque"));
-}
-
-#[test]
-fn each_kind_of_damage_has_its_reason_and_is_repaired() {
-    type Damage = fn(&mut Secret);
-    let damages: [(&str, Damage); 6] = [
-        ("MissingData", |secret| _ = secret.data.as_mut().unwrap().remove(names::TLS_KEY)),
-        ("MissingData", |secret| secret.data = None),
-        ("InvalidKeyPair", |secret| {
-            secret.data.as_mut().unwrap().get_mut(names::TLS_KEY).unwrap().0 = b"x".to_vec();
-        }),
-        ("InvalidCertificate", |secret| {
-            secret.data.as_mut().unwrap().get_mut(names::TLS_CRT).unwrap().0 = b"x".to_vec();
-        }),
-        ("InvalidKeyPair", |secret| {
-            let other = crate::testing::pair("x", "", &crate::testing::key()).data.unwrap();
-            secret.data.as_mut().unwrap().insert(names::TLS_KEY.to_owned(), other[names::TLS_KEY].clone());
-        }),
-        ("IncorrectCertificate", |secret| {
-            let annotations = secret.metadata.annotations.as_mut().unwrap();
-            annotations.insert(names::CERTIFICATE_NAME.to_owned(), "other".to_owned());
-        }),
-    ];
-    for (reason, damage) in damages {
-        let mut world = World::issued(certificate(&["web.example"]));
-        damage(world.secrets.get_mut("web-tls").unwrap());
-        let found = world.plan().steps.into_iter().find_map(|step| match step {
-            Step::SetStatus(status) => {
-                condition::find(&status.conditions, "Issuing").map(|c| c.reason.clone())
-            }
-            Step::MakeNextKey(_)
-            | Step::StoreNextKey(_)
-            | Step::DeleteSecret(_)
-            | Step::CreateRequest(_)
-            | Step::DeleteRequest(_)
-            | Step::StoreSecret(_)
-            | Step::Announce(_) => None,
-        });
-        assert_eq!(found.as_deref(), Some(reason));
-        world.settle();
-        assert!(world.is_ready(), "{reason}");
-        assert_eq!(world.status().revision, Some(2), "{reason}");
-    }
-}
-
-#[test]
 fn a_rotated_ca_signs_from_the_next_renewal_on() {
     let mut world = World::issued(certificate(&["web.example"]));
     let first = world.pem("web-tls", names::CA_CRT);

@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use crate::ari::News;
 use crate::issuers::{Outcome, ca};
 use crate::outputs::Passwords;
 use crate::plan::{Backoff, Inputs, Plan, Step, plan};
@@ -44,6 +45,7 @@ pub(super) struct World {
     pub(super) is_secret_owner: bool,
     pub(super) passwords: Passwords,
     pub(super) owner: SecretOwner,
+    pub(super) renewal_info: Option<News>,
     pub(super) requests_made: usize,
     pub(super) wake: Option<Timestamp>,
 }
@@ -65,6 +67,7 @@ impl World {
             is_secret_owner: true,
             passwords: Passwords::default(),
             owner: SecretOwner::Nobody,
+            renewal_info: None,
             requests_made: 0,
             wake: None,
         }
@@ -87,6 +90,7 @@ impl World {
             is_secret_owner: self.is_secret_owner,
             passwords: &self.passwords,
             owner: self.owner,
+            renewal_info: self.renewal_info.as_ref(),
             backoff: Backoff::default(),
             now: self.now,
         })
@@ -119,6 +123,7 @@ impl World {
     pub(super) fn settle(&mut self) {
         for _ in 0..20 {
             let plan = self.plan();
+            self.renewal_info = None;
             self.wake = plan.wake;
             let is_planned = plan.steps.is_empty();
             for step in plan.steps {
