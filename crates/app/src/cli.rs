@@ -4,6 +4,7 @@ mod ca;
 mod cluster;
 mod foreign;
 mod helm;
+mod issuing;
 mod look;
 mod run;
 mod values;
@@ -16,6 +17,7 @@ pub(crate) use ca::{CaArgs, CaCommand, ServeArgs};
 pub(crate) use cluster::ClusterArgs;
 pub(crate) use foreign::ForeignFlag;
 pub(crate) use helm::ValuesArgs;
+pub(crate) use issuing::IssuingArgs;
 pub(crate) use look::{
     CertArgs, CertCommand, CheckArgs, CompletionArgs, ExplainArgs, GetArgs, MigrateArgs, Output, PlaceArgs,
     ReportFormat, TapArgs, TopArgs, WayArgs,

@@ -15,7 +15,7 @@ use jamul_proxy::LogFormat;
 use jamul_store::{Change, Store};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::DemoArgs;
+use crate::cli::{DemoArgs, IssuingArgs};
 use crate::name_servers::NameServers;
 use crate::run::{self, Options, Place, Server, stop_on_signal};
 use crate::transport;
@@ -108,6 +108,7 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         has_metrics: true,
         backoff: Backoff::default(),
         cluster_resource_namespace: "default".to_owned(),
+        issuing: IssuingArgs::default(),
         flags: Vec::new(),
     })
     .await?;

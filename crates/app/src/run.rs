@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::admin::{self, AdminState, Phase};
 use crate::ca::{Authority, AuthoritySettings};
-use crate::cli::RunArgs;
+use crate::cli::{IssuingArgs, RunArgs};
 use crate::cluster::{ClusterOptions, Member};
 use crate::control::Control;
 use crate::name_servers::NameServers;
@@ -76,6 +76,8 @@ pub(crate) struct Options {
     pub(crate) backoff: Backoff,
     /// Where ClusterIssuers of a folder look for Secrets.
     pub(crate) cluster_resource_namespace: String,
+    /// About certificates.
+    pub(crate) issuing: IssuingArgs,
     /// What users should know of their flags.
     pub(crate) flags: Vec<Diagnostic>,
 }
@@ -218,6 +220,7 @@ impl Options {
                 .cluster_resource_namespace
                 .clone()
                 .unwrap_or("default".to_owned()),
+            issuing: args.issuing.clone(),
             flags: flags(args),
         })
     }
@@ -345,7 +348,16 @@ impl Server {
             translate,
             shim: options.shim,
             backoff: options.backoff,
-            secret_owner: SecretOwner::default(),
+            secret_owner: match options.issuing.enable_certificate_owner_ref {
+                true => SecretOwner::Certificate,
+                false => SecretOwner::Nobody,
+            },
+            enabled: options.issuing.controllers,
+            domain_backoff: Backoff {
+                min: options.issuing.domain_minimum_backoff_duration,
+                max: options.issuing.domain_maximum_backoff_duration,
+            },
+            concurrent_challenges: options.issuing.max_concurrent_challenges,
             cluster_resource_namespace,
             injection,
         };

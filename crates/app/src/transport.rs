@@ -232,47 +232,4 @@ pub(crate) async fn get(
 }
 
 #[cfg(test)]
-mod tests {
-    use jamul_issuance::dns01::Witnesses;
-
-    use super::*;
-
-    fn dns() -> Arc<NameServers> {
-        Arc::new(NameServers::new(Vec::new(), Witnesses::Recursive))
-    }
-
-    fn trust(server: &str) -> Trust {
-        Trust { server: server.to_owned(), ..Trust::default() }
-    }
-
-    #[test]
-    fn only_the_embedded_ca_is_trusted_by_its_root() {
-        let embedded = Embedded { authority: "127.0.0.1:14000".to_owned(), root: b"root".to_vec() };
-        let transports = HyperTransports { embedded: Some(embedded), dns: dns(), api_server: None };
-        let (own, other) =
-            (trust("https://127.0.0.1:14000/directory"), trust("https://127.0.0.1:14001/directory"));
-        assert!(matches!(transports.anchors(&own), Anchors::Pem(b"root")));
-        assert!(matches!(transports.anchors(&other), Anchors::System));
-        let bundled = Trust { ca_bundle: Some(b"other".to_vec()), ..own };
-        assert!(matches!(transports.anchors(&bundled), Anchors::Pem(b"other")));
-    }
-
-    #[test]
-    fn a_bundle_without_certificates_is_refused() {
-        let trust = Trust { ca_bundle: Some(b"nothing".to_vec()), ..trust("https://acme.example/") };
-        let transports = HyperTransports { embedded: None, dns: dns(), api_server: None };
-        assert!(transports.transport(&trust).is_err());
-    }
-
-    #[test]
-    fn plain_http_leaves_this_machine_never() {
-        let place = |url: &str| url.parse().ok().and_then(|url| Place::parse(&url).ok());
-        assert_eq!(place("ftp://a.example/"), None);
-        assert_eq!(place("/only/a/path"), None);
-        assert_eq!(place("https://a.example").map(|place| place.port), Some(443));
-        assert_eq!(
-            place("http://a.example:14000/x").map(|place| (place.is_tls, place.port)),
-            Some((false, 14000))
-        );
-    }
-}
+mod tests;

@@ -17,7 +17,7 @@ use crate::accounts::{forget, from_client, session};
 use crate::context::Context;
 use crate::dns01;
 use crate::polling::{POLLS, next_look};
-use crate::runner::{self, Retry, owner_key, trigger};
+use crate::runner::{self, Limits, Retry, owner_key, trigger};
 
 /// How long a new Snapshot may take to carry the answer.
 const PRESENT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -33,7 +33,8 @@ pub(crate) async fn run(context: &Context) {
             trigger::<Secret>(&context.store, &inbox, |secret, _| waiting_for(context, secret)),
         );
     };
-    runner::run("challenges", context, runner::REMOTE, triggers, |key| reconcile(context, key)).await;
+    let limits = Limits { concurrency: context.settings.concurrent_challenges, ..runner::REMOTE };
+    runner::run("challenges", context, limits, triggers, |key| reconcile(context, key)).await;
 }
 
 /// The Challenges that are not presented and whose solver names this Secret: it may be what they lacked.
@@ -96,6 +97,14 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
             return Ok(context.now().checked_add(wait).ok());
         }
         Ok(Look::Decided(state, reason)) => {
+            let (server, name) = (session.client().directory_url(), &challenge.spec.dns_name);
+            match state {
+                State::Valid => context.domains.verified(server, name),
+                State::Invalid => {
+                    context.domains.failed(server, name, context.settings.domain_backoff, context.now());
+                }
+                State::Pending | State::Ready | State::Processing | State::Expired | State::Errored => {}
+            }
             status.state = Some(state);
             status.reason = reason;
         }

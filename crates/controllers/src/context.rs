@@ -19,6 +19,8 @@ use jamul_translate::{Admission, Finding, Translator};
 use jiff::Timestamp;
 use tokio::sync::watch;
 
+use crate::domains::Domains;
+use crate::enabled::Enabled;
 use crate::key_maker::KeyMaker;
 use crate::metrics::ControllerMetrics;
 use crate::name_locks::NameLocks;
@@ -85,6 +87,12 @@ pub struct Settings {
     pub secret_owner: SecretOwner,
     /// Where ClusterIssuers look for Secrets.
     pub cluster_resource_namespace: String,
+    /// Which of cert-manager's controllers run.
+    pub enabled: Enabled,
+    /// Between attempts at a name that a CA could not verify.
+    pub domain_backoff: Backoff,
+    /// How many challenges are worked on at a time.
+    pub concurrent_challenges: usize,
     /// Whose CA bundles are kept.
     pub injection: Injection,
 }
@@ -184,6 +192,8 @@ pub struct Context {
     pub(crate) key_maker: KeyMaker,
     /// Names whose records are being changed.
     pub(crate) names: NameLocks,
+    /// Names that ACME servers could not verify.
+    pub(crate) domains: Domains,
     /// What ACME servers asked to wait with.
     pub(crate) pauses: Pauses,
     /// ACME directories by server and trust.
@@ -213,6 +223,7 @@ impl Context {
             clients: Mutex::default(),
             key_maker: KeyMaker::default(),
             names: NameLocks::default(),
+            domains: Domains::default(),
             pauses: Pauses::default(),
         }
     }

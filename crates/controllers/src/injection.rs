@@ -50,8 +50,7 @@ async fn keep<K: Injectable>(context: &Context, name: &'static str) {
             }),
         );
     };
-    runner::run(name, context.clock, runner::FAST, triggers, |key| reconcile::<K>(context, sources, key))
-        .await;
+    runner::run(name, context, runner::FAST, triggers, |key| reconcile::<K>(context, sources, key)).await;
 }
 
 async fn reconcile<K: Injectable>(

@@ -10,7 +10,10 @@ mod certificates;
 mod challenges;
 mod context;
 mod dns01;
+mod domains;
+mod enabled;
 mod findings;
+mod held;
 mod index;
 mod ingress_shim;
 mod ingress_status;
@@ -27,7 +30,6 @@ mod requests;
 mod routes;
 mod runner;
 mod schedule;
-mod served;
 mod serving;
 mod vault;
 
@@ -37,7 +39,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 pub use admission::answer;
-pub use context::{ClientIdentity, Clock, Context, Injection, InjectionTargets, Live, Settings, Transports, Trust};
+pub use context::{
+    ClientIdentity, Clock, Context, Injection, InjectionTargets, Live, Settings, Transports, Trust,
+};
+pub use enabled::Enabled;
 pub use findings::announce_findings;
 pub use ingress_status::{StatusSource, clear_status, publish_status};
 pub use injection::keep_bundles;
@@ -85,13 +90,14 @@ async fn until(duty: &mut watch::Receiver<bool>, wanted: bool) {
 }
 
 async fn write(context: &Context) -> &'static str {
+    let enabled = &context.settings.enabled;
     tokio::select! {
-        () = ingress_shim::run(context) => "ingress-shim",
-        () = certificates::run(context) => "certificates",
+        () = ingress_shim::run(context), if enabled.has("ingress-shim") => "ingress-shim",
+        () = certificates::run(context), if enabled.has_certificates() => "certificates",
         () = requests::run(context) => "certificaterequests",
-        () = orders::run(context) => "orders",
-        () = challenges::run(context) => "challenges",
-        () = issuers::run_issuers(context) => "issuers",
-        () = issuers::run_cluster_issuers(context) => "clusterissuers",
+        () = orders::run(context), if enabled.has("orders") => "orders",
+        () = challenges::run(context), if enabled.has("challenges") => "challenges",
+        () = issuers::run_issuers(context), if enabled.has("issuers") => "issuers",
+        () = issuers::run_cluster_issuers(context), if enabled.has("clusterissuers") => "clusterissuers",
     }
 }

@@ -19,9 +19,9 @@ use jiff::{SignedDuration, Timestamp};
 use crate::account_error::AccountError;
 use crate::accounts::{forget, from_client, session};
 use crate::context::Context;
+use crate::held::Held;
 use crate::polling::{POLLS, next_look};
 use crate::runner::{self, Retry, owner_key, trigger};
-use crate::served::Served;
 
 pub(crate) async fn run(context: &Context) {
     let triggers = |inbox: runner::Inbox| async move {
@@ -57,6 +57,13 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
                 Ok(None)
             }
             OrderAction::Create => {
+                if let Some(until) = name_wait(context, &session, &order, &mut status) {
+                    if order.status.as_ref() != Some(&status) {
+                        context.announce(&*order, &Note::warning("DomainBackoff", status.reason.clone()));
+                        save(context, &order, status).await?;
+                    }
+                    return Ok(Some(until));
+                }
                 alone = Some(context.names.lock(&subject_of_names(&order)).await);
                 let replaced = replaced(context, &session, &order);
                 let created = create(&session, &order, replaced, &mut status, context.now()).await;
@@ -156,6 +163,23 @@ async fn wait_for(context: &Context, order: &Order, holder: &ObjectKey) -> Resul
 /// How often it is looked whose turn it is.
 const TURN: Duration = Duration::from_secs(1);
 
+/// Until when this Order waits because of a name that the CA could not verify lately; says so in the status.
+fn name_wait(
+    context: &Context,
+    session: &Session,
+    order: &Order,
+    status: &mut OrderStatus,
+) -> Option<Timestamp> {
+    let names = order.spec.dns_names.iter().chain(&order.spec.ip_addresses);
+    let server = session.client().directory_url();
+    let (name, failing) = context.domains.waiting(server, names, context.now())?;
+    status.reason = format!(
+        "{name:?} failed {} time(s) in a row at this CA; the next attempt is at {}",
+        failing.failures, failing.until
+    );
+    Some(failing.until)
+}
+
 /// What a pause of an Order is about.
 fn subject(order: &ObjectKey) -> String {
     format!("Order {order}")
@@ -175,8 +199,8 @@ fn replaced(context: &Context, session: &Session, order: &Order) -> Option<Strin
     let name = order.metadata.annotations.as_ref()?.get(names::CERTIFICATE_NAME)?;
     let namespace = order.key().namespace;
     let certificate = context.store.get::<Certificate>(&ObjectKey::new(namespace.clone(), name.clone()))?;
-    let served = Served::of(context, &certificate)?;
-    served.issued_by.same(&order.spec.issuer_ref).then_some(served.identifier)
+    let held = Held::of(context, &certificate)?;
+    held.issued_by.same(&order.spec.issuer_ref).then_some(held.identifier)
 }
 
 /// Whether an order was refused for what it replaces rather than for itself. CAs differ in how they say it.

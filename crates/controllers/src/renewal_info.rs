@@ -12,8 +12,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::accounts;
 use crate::context::Context;
+use crate::held::Held;
 use crate::runner::{self, Inbox, Retry, chain, trigger};
-use crate::served::Served;
 
 /// How long until a server that gives no renewal information is looked at again: it may have learned it.
 const UNSUPPORTED_WAIT: SignedDuration = SignedDuration::from_hours(24);
@@ -34,8 +34,8 @@ impl Board {
     pub(crate) fn news(&self, context: &Context, certificate: &Certificate) -> Option<News> {
         let posted =
             self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&certificate.key()).cloned()?;
-        let served = Served::of(context, certificate);
-        served.is_some_and(|served| served.identifier == posted.identifier).then_some(posted.news)
+        let held = Held::of(context, certificate);
+        held.is_some_and(|held| held.identifier == posted.identifier).then_some(posted.news)
     }
 
     /// It is in the status now.
@@ -81,19 +81,19 @@ async fn reconcile(
     if issuing.is_some_and(Condition::is_true) {
         return Ok(None);
     }
-    let Some(issued_by) = Served::issued_by(context, &certificate) else { return Ok(None) };
+    let Some(issued_by) = Held::issued_by(context, &certificate) else { return Ok(None) };
     let issuer = context.issuer(&issued_by, &key.namespace).and_then(|(spec, _)| spec.acme);
     let Some(issuer) = issuer.filter(|issuer| issuer.renewal_information_source != "None") else {
         return Ok(None);
     };
-    let Some(served) = Served::of(context, &certificate) else { return Ok(None) };
+    let Some(held) = Held::of(context, &certificate) else { return Ok(None) };
     let now = context.now();
-    let due = ari::next_check(&certificate, served.not_before, now);
+    let due = ari::next_check(&certificate, held.not_before, now);
     if due > now {
         return Ok(Some(due));
     }
     let client = accounts::client(context, &issuer).await.map_err(accounts::into_retry)?;
-    let news = match client.renewal_info(&served.identifier).await {
+    let news = match client.renewal_info(&held.identifier).await {
         Ok(answer) => News::Answer {
             info: answer.object,
             retry_after: answer.retry_after.and_then(|wait| SignedDuration::try_from(wait).ok()),
@@ -105,7 +105,7 @@ async fn reconcile(
     if news == News::Unsupported && ari::status(&certificate).is_none() {
         return Ok(now.checked_add(UNSUPPORTED_WAIT).ok());
     }
-    board.post(key.clone(), Posted { identifier: served.identifier, news });
+    board.post(key.clone(), Posted { identifier: held.identifier, news });
     // Nobody is left to plan if it cannot be sent.
     let _ = plans.send(key).await;
     Ok(None)

@@ -56,13 +56,19 @@ async fn reconcile(context: &Context, key: ObjectKey) -> Result<Option<Timestamp
     let reference = &request.spec.issuer_ref;
     let issuer = context.issuer(reference, &key.namespace);
     let seen = issuer.as_ref().map(|(spec, status)| (spec, status.as_ref()));
+    let enabled = &context.settings.enabled;
     let now = context.now();
     // What follows from one look is written once: approval and signature are one write.
     let mut reported = (*request).clone();
     let mut notes = Vec::new();
     let kind = loop {
-        match request::step(&reported, seen, now) {
+        match request::step(&reported, seen, enabled.approval(), now) {
             RequestStep::Rest => break None,
+            RequestStep::Wait(note) => {
+                context.announce(&*request, &note);
+                break None;
+            }
+            RequestStep::Sign(kind) if !enabled.signs(kind) => break None,
             RequestStep::SetStatus(status, note) => {
                 reported.status = Some(*status);
                 notes.extend(note);

@@ -15,7 +15,7 @@ use tokio::sync::mpsc;
 use crate::context::Context;
 use crate::schedule::Schedule;
 
-/// How many keys one loop works on at a time.
+/// How many keys one loop works on at a time, where nobody says otherwise.
 const CONCURRENCY: usize = 20;
 /// How long one key is worked on.
 const WORK_LIMIT: Duration = Duration::from_secs(5 * 60);
@@ -46,19 +46,27 @@ pub(crate) enum Retry {
     },
 }
 
-/// First and longest wait after a failure.
+/// First and longest wait after a failure, and how much is done at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
     pub(crate) first: SignedDuration,
     pub(crate) longest: SignedDuration,
+    /// How many keys are worked on at a time.
+    pub(crate) concurrency: usize,
 }
 
 /// cert-manager's limits for `certificates-*`.
-pub(crate) const FAST: Limits =
-    Limits { first: SignedDuration::from_secs(1), longest: SignedDuration::from_secs(30) };
+pub(crate) const FAST: Limits = Limits {
+    first: SignedDuration::from_secs(1),
+    longest: SignedDuration::from_secs(30),
+    concurrency: CONCURRENCY,
+};
 /// Ours for everything that speaks to an ACME server; upstream starts at 5 s.
-pub(crate) const REMOTE: Limits =
-    Limits { first: SignedDuration::from_secs(1), longest: SignedDuration::from_mins(30) };
+pub(crate) const REMOTE: Limits = Limits {
+    first: SignedDuration::from_secs(1),
+    longest: SignedDuration::from_mins(30),
+    concurrency: CONCURRENCY,
+};
 
 /// A way in for keys.
 pub(crate) type Inbox = mpsc::Sender<ObjectKey>;
@@ -83,12 +91,12 @@ pub(crate) async fn run<F, T>(
     let mut working = FuturesUnordered::new();
     loop {
         let now = clock();
-        while let Some(key) = schedule.take(now, CONCURRENCY) {
+        while let Some(key) = schedule.take(now, limits.concurrency) {
             context.metrics.called(name);
             let work = reconcile(key.clone());
             working.push(async move { (key, within(WORK_LIMIT, work).await) });
         }
-        let sleep = until(schedule.next(CONCURRENCY), now);
+        let sleep = until(schedule.next(limits.concurrency), now);
         tokio::select! {
             () = &mut triggers => return,
             key = keys.recv() => {

@@ -10,6 +10,16 @@ use jiff::Timestamp;
 use crate::issuer::{self, IssuerKind};
 use crate::note::Note;
 
+/// Who approves requests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Approval {
+    /// All of them, as cert-manager's own approver does.
+    #[default]
+    Automatic,
+    /// Somebody else, such as approver-policy or a person.
+    ByOthers,
+}
+
 /// The next step for a request.
 #[derive(Debug, PartialEq)]
 pub enum RequestStep {
@@ -17,6 +27,8 @@ pub enum RequestStep {
     SetStatus(Box<CertificateRequestStatus>, Option<Note>),
     /// Sign it.
     Sign(IssuerKind),
+    /// Nothing before somebody approves it; worth an event.
+    Wait(Note),
     /// Nothing: it is final, or another controller's.
     Rest,
 }
@@ -26,6 +38,7 @@ pub enum RequestStep {
 pub fn step(
     request: &CertificateRequest,
     issuer: Option<(&IssuerSpec, Option<&IssuerStatus>)>,
+    approval: Approval,
     now: Timestamp,
 ) -> RequestStep {
     let reference = &request.spec.issuer_ref;
@@ -40,6 +53,13 @@ pub fn step(
             failed_as(request, "Denied", "The CertificateRequest was denied by an approval controller", now),
             None,
         );
+    }
+    if !is_true("Approved") && approval == Approval::ByOthers {
+        if reference.group() != names::CERT_MANAGER_GROUP {
+            return RequestStep::Rest;
+        }
+        let message = "Not signing CertificateRequest until it is Approved";
+        return RequestStep::Wait(Note::normal("WaitingForApproval", message));
     }
     if !is_true("Approved") {
         let message = "Certificate request has been approved by cert-manager.io";

@@ -68,7 +68,7 @@ pub(crate) static KINDS: [Kind; 14] = [
     Kind::of::<Issuer>(Role::Remembered),
     Kind::of::<ClusterIssuer>(Role::Remembered),
     Kind::of::<Certificate>(Role::Remembered),
-    Kind::of::<CertificateRequest>(Role::Made),
+    Kind::of::<CertificateRequest>(Role::Remembered),
     Kind::of::<Order>(Role::Made),
     Kind::of::<Challenge>(Role::Made),
 ];

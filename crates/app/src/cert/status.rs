@@ -1,5 +1,6 @@
 //! One certificate from its request to its Secret: where it stands and what it waits for.
 
+use jamul_api::certificate::RenewalInfoStatus;
 use jamul_api::condition::{self, Condition};
 use jamul_api::core::Secret;
 use jamul_api::{
@@ -24,6 +25,8 @@ pub(super) struct CertStatus {
     next_attempt: Option<String>,
     failed_attempts: i32,
     renewal_time: Option<String>,
+    /// What the ACME server suggests: a window, or why it suggests nothing.
+    suggested_renewal: Option<String>,
     /// From the Certificate to its Secret.
     steps: Vec<StepView>,
 }
@@ -79,8 +82,18 @@ pub(super) fn of(store: &Store, certificate: &Certificate) -> CertStatus {
         next_attempt: admin::api::next_attempt(certificate).map(|time| time.to_string()),
         failed_attempts: status.and_then(|status| status.failed_issuance_attempts).unwrap_or(0),
         renewal_time: status.and_then(|status| status.renewal_time.as_ref()).map(|time| time.0.to_string()),
+        suggested_renewal: status.and_then(|status| status.acme.as_ref()?.ari.as_ref()).and_then(suggested),
         steps,
     }
+}
+
+fn suggested(ari: &RenewalInfoStatus) -> Option<String> {
+    if !ari.last_error.is_empty() {
+        return Some(format!("unknown ({})", ari.last_error));
+    }
+    let window = ari.suggested_window.as_ref()?;
+    let next = ari.next_check.as_ref().map(|next| format!(", asked again at {}", next.0));
+    Some(format!("from {} to {}{}", window.start.0, window.end.0, next.unwrap_or_default()))
 }
 
 impl CertStatus {
@@ -104,6 +117,8 @@ impl CertStatus {
         );
         if self.ready {
             lines.extend(self.renewal_time.as_ref().map(|time| format!("renewal: {time}")));
+            let suggested = self.suggested_renewal.as_ref();
+            lines.extend(suggested.map(|window| format!("suggested by the CA: {window}")));
         }
         lines.join("\n")
     }

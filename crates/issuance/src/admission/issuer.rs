@@ -19,6 +19,7 @@ pub(super) fn problems(spec: &IssuerSpec) -> Vec<Problem> {
         "acme" => spec.acme.is_some(),
         "ca" => spec.ca.is_some(),
         "selfSigned" => spec.self_signed.is_some(),
+        "vault" => spec.vault.is_some(),
         other => spec.other.contains_key(other),
     };
     let mut set = TYPES.iter().filter(is_set);

@@ -236,7 +236,7 @@ pub fn login_request(
     let (path, body) = match login {
         Login::Token(_) => return Ok(None),
         Login::AppRole { path, role_id, .. } => (path, json!({ "role_id": role_id, "secret_id": secret })),
-        Login::Certificate { path, name, .. } if name.is_empty() => (path, json!({})),
+        Login::Certificate { path, name: "", .. } => (path, json!({})),
         Login::Certificate { path, name, .. } => (path, json!({ "name": name })),
         Login::Kubernetes { path, role, .. } => (path, json!({ "role": role, "jwt": secret })),
     };
@@ -319,7 +319,8 @@ pub fn signed(answer: &Response<Vec<u8>>) -> Result<Signed, VaultError> {
     let leaf = own.next().ok_or_else(|| odd("has no certificate"))?;
     let mut above: Vec<Certificate> = own.collect();
     let listed = body.pointer("/data/ca_chain").and_then(Value::as_array);
-    for pem in listed.into_iter().flatten().filter_map(Value::as_str).chain([text("/data/issuing_ca")]) {
+    let listed = listed.into_iter().flatten().filter_map(Value::as_str).chain([text("/data/issuing_ca")]);
+    for pem in listed.filter(|pem| !pem.is_empty()) {
         above.extend(read(pem)?);
     }
     let mut chain = vec![leaf];

@@ -17,7 +17,7 @@ use crate::ari::News;
 use crate::issuers::{Outcome, ca};
 use crate::outputs::Passwords;
 use crate::plan::{Backoff, Inputs, Plan, Step, plan};
-use crate::request::{self, RequestStep};
+use crate::request::{self, Approval, RequestStep};
 use crate::secret;
 use crate::target::SecretOwner;
 use crate::testing::{at, ca_secret};
@@ -148,21 +148,22 @@ impl World {
             };
         let mut answered = false;
         for request in self.requests.values_mut() {
-            let status = match request::step(request, Some((&spec, Some(&ready))), self.now) {
-                RequestStep::Rest => continue,
-                RequestStep::SetStatus(status, _) => *status,
-                RequestStep::Sign(_) => match self.issuer {
-                    Issuer::Sleeps => continue,
-                    Issuer::Refuses => request::failed(request, "the CA says no", self.now),
-                    Issuer::Only(name) if request.spec.issuer_ref.name != name => {
-                        request::failed(request, "the CA says no", self.now)
-                    }
-                    Issuer::Signs | Issuer::Only(_) => signed(request, self.now, self.now),
-                    Issuer::SignsTooLate => {
-                        signed(request, self.now - SignedDuration::from_hours(200), self.now)
-                    }
-                },
-            };
+            let status =
+                match request::step(request, Some((&spec, Some(&ready))), Approval::Automatic, self.now) {
+                    RequestStep::Rest | RequestStep::Wait(_) => continue,
+                    RequestStep::SetStatus(status, _) => *status,
+                    RequestStep::Sign(_) => match self.issuer {
+                        Issuer::Sleeps => continue,
+                        Issuer::Refuses => request::failed(request, "the CA says no", self.now),
+                        Issuer::Only(name) if request.spec.issuer_ref.name != name => {
+                            request::failed(request, "the CA says no", self.now)
+                        }
+                        Issuer::Signs | Issuer::Only(_) => signed(request, self.now, self.now),
+                        Issuer::SignsTooLate => {
+                            signed(request, self.now - SignedDuration::from_hours(200), self.now)
+                        }
+                    },
+                };
             answered = true;
             *request = Arc::new(stored(&CertificateRequest { status: Some(status), ..(**request).clone() }));
         }

@@ -11,7 +11,7 @@ use crate::context::Context;
 
 /// What is in the Secret of a Certificate.
 #[derive(Debug)]
-pub(crate) struct Served {
+pub(crate) struct Held {
     /// Who made it.
     pub(crate) issued_by: IssuerRef,
     /// What renewal information calls it (RFC 9773 section 4.1).
@@ -19,7 +19,7 @@ pub(crate) struct Served {
     pub(crate) not_before: Timestamp,
 }
 
-impl Served {
+impl Held {
     /// `None` without a certificate, or for one that does not say who made it.
     pub(crate) fn of(context: &Context, certificate: &Certificate) -> Option<Self> {
         let secret = secret(context, certificate)?;
