@@ -61,6 +61,9 @@ impl<T> Patience<T> {
             // The exchange may end without another read here, so it is looked at from time to time.
             let look = Instant::now() + self.waits.keep_alive.max(SHORTEST_LOOK);
             let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(look)));
+            if sleep.deadline() > look {
+                sleep.as_mut().reset(look);
+            }
             while sleep.as_mut().poll(cx).is_ready() {
                 sleep.as_mut().reset(look);
             }
