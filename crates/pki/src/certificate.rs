@@ -2,18 +2,22 @@
 
 use std::{fmt, net::IpAddr};
 
+use const_oid::ObjectIdentifier;
 use der::{Decode, Encode};
 use jiff::Timestamp;
 use rustls_pki_types::pem::SectionKind;
 use x509_cert::{
+    certificate::Version,
     ext::pkix::{
-        AuthorityKeyIdentifier, CrlDistributionPoints, SubjectKeyIdentifier, name::DistributionPointName,
+        AuthorityKeyIdentifier, CrlDistributionPoints, ExtendedKeyUsage, SubjectKeyIdentifier,
+        name::DistributionPointName,
     },
     name::Name,
     time::Time,
 };
 
 use crate::{
+    distinguished_name::rfc2253,
     error::X509Error,
     extension::{self, Facts},
     pem,
@@ -27,6 +31,7 @@ use crate::{
 
 pub(crate) const WHAT: &str = "certificate";
 const LABEL: &str = "CERTIFICATE";
+const ANY_PURPOSE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.37.0");
 
 /// A certificate, read. Equal when the octets are.
 #[derive(Clone)]
@@ -144,6 +149,21 @@ impl Certificate {
         self.issuer.common_name.as_deref()
     }
 
+    /// The subject as OpenSSL and nginx write it (RFC 2253): `CN=jane,O=Acme`.
+    pub fn subject_text(&self) -> String {
+        rfc2253(&self.subject_name)
+    }
+
+    /// The issuer, in the same way.
+    pub fn issuer_text(&self) -> String {
+        rfc2253(&self.issuer_name)
+    }
+
+    /// The subject, DER.
+    pub(crate) fn subject_der(&self) -> Result<Vec<u8>, der::Error> {
+        self.subject_name.to_der()
+    }
+
     /// The subject as written, for the issuer field of what it signs (RFC 5280 section 4.1.2.4).
     pub(crate) fn subject_name(&self) -> &Name {
         &self.subject_name
@@ -247,6 +267,31 @@ impl Certificate {
         issuer.is_ca()
             && self.issuer_name == issuer.subject_name
             && signed::verify(WHAT, &self.der, &issuer.public_key).is_ok()
+    }
+
+    /// True when `root` signed it and may sign: as a CA, or as a certificate of version 1, which says nothing about that
+    /// (OpenSSL believes such roots too).
+    pub(crate) fn is_signed_by_root(&self, root: &Self) -> bool {
+        (root.is_ca() || (root.is_first_version() && root.issuer_name == root.subject_name))
+            && self.issuer_name == root.subject_name
+            && signed::verify(WHAT, &self.der, &root.public_key).is_ok()
+    }
+
+    /// Whether it allows `purpose`: by naming it or any purpose, or by naming none (RFC 5280 section 4.2.1.12).
+    pub(crate) fn is_for(&self, purpose: ObjectIdentifier) -> bool {
+        let Ok(certificate) = x509_cert::Certificate::from_der(&self.der) else { return false };
+        let extensions = certificate.tbs_certificate().extensions().map_or(&[][..], |found| found.as_slice());
+        match extension::find::<ExtendedKeyUsage>(extensions) {
+            Ok(Some(usages)) => usages.0.iter().any(|oid| *oid == purpose || *oid == ANY_PURPOSE),
+            Ok(None) => true,
+            Err(_) => false,
+        }
+    }
+
+    /// X.509 version 1: no extensions.
+    fn is_first_version(&self) -> bool {
+        x509_cert::Certificate::from_der(&self.der)
+            .is_ok_and(|certificate| certificate.tbs_certificate().version() == Version::V1)
     }
 
     /// True when the certificate is for `host`, a DNS name or an IP address: its names (RFC 9525, a wildcard

@@ -81,6 +81,14 @@ pub enum X509Error {
         #[source]
         source: der::Error,
     },
+    /// An object that is read but cannot be worked with.
+    #[error("the {what} cannot be used: {why}")]
+    Unusable {
+        /// Which kind of object.
+        what: &'static str,
+        /// What is wrong with it.
+        why: String,
+    },
     /// A signature of an unknown algorithm.
     #[error(
         "signature algorithm {oid} is not supported: expected RSA or ECDSA with SHA-256, SHA-384 or SHA-512, \

@@ -8,6 +8,7 @@ mod certificate;
 mod components;
 mod constraints;
 mod csr;
+mod distinguished_name;
 mod error;
 mod extension;
 mod key;
@@ -21,6 +22,7 @@ mod san;
 mod signed;
 mod subject;
 mod template;
+mod trust;
 mod usage;
 
 pub use algorithm::{KeyAlgorithm, SignatureAlgorithm};
@@ -41,4 +43,5 @@ pub use revocation_list::{RevocationList, RevocationListTemplate, RevokedCertifi
 pub use san::{San, is_oid};
 pub use subject::Subject;
 pub use template::{Authority, CertificateTemplate, Serial};
+pub use trust::{Peer, Trust, Untrusted};
 pub use usage::Usage;

@@ -6,6 +6,7 @@ use const_oid::AssociatedOid as _;
 use der::asn1::OctetString;
 use der::{Decode, Encode, asn1::Uint};
 use jiff::Timestamp;
+use rustls_pki_types::pem::SectionKind;
 use x509_cert::Version;
 use x509_cert::crl::{CertificateList, RevokedCert, TbsCertList};
 use x509_cert::ext::Extension;
@@ -15,7 +16,7 @@ use x509_cert::time::Time;
 
 use crate::error::X509Error;
 use crate::template::{Authority, time};
-use crate::{certificate, extension, signed};
+use crate::{certificate, extension, pem, signed};
 
 /// One revoked certificate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,6 +110,22 @@ impl RevocationList {
     pub fn from_der(der: &[u8]) -> Result<Self, X509Error> {
         let list = CertificateList::from_der(der).map_err(malformed)?;
         Ok(Self { der: der.to_vec(), list: list.tbs_cert_list })
+    }
+
+    /// Every list of `text`, in its order; at least one.
+    ///
+    /// # Errors
+    /// No PEM, no list in it, or one that is malformed.
+    pub fn all_from_pem(text: &str) -> Result<Vec<Self>, X509Error> {
+        let blocks = pem::blocks(text).map_err(X509Error::Pem)?;
+        let lists = blocks.iter().filter(|(kind, _)| *kind == SectionKind::Crl);
+        let lists = lists.map(|(_, der)| Self::from_der(der)).collect::<Result<Vec<_>, _>>()?;
+        if lists.is_empty() { Err(X509Error::NoBlock { label: "X509 CRL" }) } else { Ok(lists) }
+    }
+
+    /// The octets.
+    pub fn der(&self) -> &[u8] {
+        &self.der
     }
 
     /// Whether `issuer` signed it.
