@@ -37,7 +37,7 @@ const HOUSE: &[Room] = &[
     Room { name: "routing", floor: 1, may_use: &[], never: NETWORK, asks_the_world: false },
     Room { name: "api", floor: 1, may_use: &[], never: NETWORK, asks_the_world: false },
     Room { name: "acme", floor: 1, may_use: &["pki"], never: KUBERNETES, asks_the_world: false },
-    Room { name: "proxy", floor: 2, may_use: &["routing"], never: KUBERNETES, asks_the_world: true },
+    Room { name: "proxy", floor: 2, may_use: &["routing", "pki"], never: KUBERNETES, asks_the_world: true },
     Room {
         name: "translate",
         floor: 2,

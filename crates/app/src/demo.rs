@@ -102,7 +102,6 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         log_format: LogFormat::Text,
         translate,
         shim: ShimSettings::default(),
-        default_certificate: None,
         shutdown_grace: Duration::ZERO,
         health_path: "/healthz".to_owned(),
         has_metrics: true,

@@ -7,15 +7,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail};
-use jamul_api::core::Secret;
-use jamul_api::{ObjectKey, names};
+use jamul_api::ObjectKey;
 use jamul_controllers::{Context, ControllerMetrics, Injection, Live, Settings};
 use jamul_issuance::SecretOwner;
 use jamul_issuance::dns01::Witnesses;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_pki::{Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, San, Serial, Subject, Usage};
-use jamul_proxy::{LogFormat, Proxy, ProxySettings};
+use jamul_proxy::{LogFormat, Passthrough, Proxy, ProxySettings};
 use jamul_routing::streams::Transport;
 use jamul_routing::{CertEntry, Diagnostic, Severity};
 use jamul_store::{Clock, Folder, FolderSettings, Namespaces, Store};
@@ -64,8 +63,6 @@ pub(crate) struct Options {
     pub(crate) translate: jamul_translate::Settings,
     /// For ingress-shim.
     pub(crate) shim: ShimSettings,
-    /// `--default-ssl-certificate`.
-    pub(crate) default_certificate: Option<ObjectKey>,
     /// Between a signal and the end of listening.
     pub(crate) shutdown_grace: Duration,
     /// A further path for health checks.
@@ -180,6 +177,9 @@ impl Options {
         shim.default_issuer.kind = args.default_issuer_kind.clone().unwrap_or_default();
         shim.default_issuer.group = args.default_issuer_group.clone().unwrap_or_default();
         let default_certificate = args.default_ssl_certificate.as_deref();
+        translate.default_secret =
+            default_certificate.map(|text| key("--default-ssl-certificate", text)).transpose()?;
+        translate.ssl_passthrough = args.enable_ssl_passthrough;
         Ok(Self {
             place,
             http: on(args.http_port),
@@ -205,9 +205,6 @@ impl Options {
             log_format: args.log_format.into(),
             translate,
             shim,
-            default_certificate: default_certificate
-                .map(|text| key("--default-ssl-certificate", text))
-                .transpose()?,
             shutdown_grace: args.shutdown_grace_period,
             health_path: args.health_check_path.clone(),
             has_metrics: args.enable_metrics,
@@ -320,8 +317,7 @@ impl Server {
                 (Store::Cluster(member.cluster.clone()), World::Cluster(Box::new(member)), namespace)
             }
         };
-        translate.default_certificate =
-            Some(default_certificate(&store, options.default_certificate.as_ref()).await?);
+        translate.default_certificate = Some(fake_certificate()?);
         let live = Arc::new(Live::default());
         let settings = ProxySettings {
             http: options.http,
@@ -330,6 +326,7 @@ impl Server {
             workers: options.workers,
             https_port_in_redirects: translate.https_port,
             grace: GRACE,
+            passthrough: if translate.ssl_passthrough { Passthrough::On } else { Passthrough::Off },
             access_log: options.access_log,
             log_format: options.log_format,
         };
@@ -491,24 +488,8 @@ impl Server {
     }
 }
 
-/// The certificate for names that have none: the Secret of `--default-ssl-certificate`, else a self-signed one as
-/// ingress-nginx makes it.
-async fn default_certificate(store: &Store, wanted: Option<&ObjectKey>) -> anyhow::Result<Arc<CertEntry>> {
-    let Some(wanted) = wanted else { return fake_certificate() };
-    let secret = store.fetch::<Secret>(wanted).await?.with_context(|| {
-        format!("--default-ssl-certificate is {wanted}, but there is no such Secret; expected one of type kubernetes.io/tls")
-    })?;
-    let text = |name: &str| {
-        let bytes = secret.data.as_ref().and_then(|data| data.get(name));
-        let bytes =
-            bytes.with_context(|| format!("Secret {wanted} of --default-ssl-certificate has no {name}"))?;
-        Ok::<_, anyhow::Error>(String::from_utf8_lossy(&bytes.0).into_owned())
-    };
-    let chain = Certificate::chain_from_pem(&text(names::TLS_CRT)?)?;
-    let key = PrivateKey::from_pem(&text(names::TLS_KEY)?)?;
-    entry(&chain, &key, &wanted.to_string())
-}
-
+/// The certificate for names that have none, as ingress-nginx makes it: where no Secret of `--default-ssl-certificate` can be
+/// used.
 fn fake_certificate() -> anyhow::Result<Arc<CertEntry>> {
     let key = PrivateKey::generate(KeyAlgorithm::EcdsaP256)?;
     let now = Timestamp::now();

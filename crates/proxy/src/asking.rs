@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::forward;
 use crate::meter::Meter;
 use crate::outcome::Outcome;
+use crate::pool::PoolKey;
 use crate::record::{ExchangeRecord, UpstreamRecord};
 use crate::request_body::{Replay, RequestBody};
 use crate::upgrade::{self, Form, Upgrade};
@@ -122,8 +123,8 @@ impl Asking<'_> {
         let repeats = spare.is_some();
         let mut reuse = Reuse::Allowed;
         loop {
-            let (endpoint, busy) = (&pick.member.endpoint, pick.member.begin());
-            let lease = Lease::take(pool, tls, endpoint, wire, reuse, timeouts.connect, busy).await;
+            let (key, busy) = (PoolKey::new(&pick.member.endpoint, wire, self.route), pick.member.begin());
+            let lease = Lease::take(pool, tls, key, reuse, timeouts.connect, busy).await;
             let mut lease = match lease {
                 Ok(lease) => lease,
                 Err(failure) => {

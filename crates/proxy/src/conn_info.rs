@@ -4,8 +4,8 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use jamul_routing::Edge;
 use jamul_routing::edge::Peer;
+use jamul_routing::{Edge, TlsPeer};
 use tokio_util::sync::CancellationToken;
 
 use crate::delivery::Delivery;
@@ -34,6 +34,8 @@ pub(crate) struct ConnInfo {
     pub(crate) spent: CancellationToken,
     /// Where the response stands of the HTTP/2 stream that is being polled.
     pub(crate) delivery: Cell<Delivery>,
+    /// What came of its handshake, if that was under a policy of its host.
+    pub(crate) tls: Option<Arc<TlsPeer>>,
 }
 
 impl ConnInfo {
@@ -52,7 +54,13 @@ impl ConnInfo {
             pulse: Arc::default(),
             spent: CancellationToken::new(),
             delivery: Cell::default(),
+            tls: None,
         }
+    }
+
+    /// The same after a handshake.
+    pub(crate) fn with_handshake(self, tls: Option<Arc<TlsPeer>>) -> Self {
+        Self { tls, ..self }
     }
 
     /// An exchange begins. The one that is the last ends the connection.

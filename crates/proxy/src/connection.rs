@@ -21,11 +21,14 @@ use crate::attention::AttentiveExecutor;
 use crate::conn_info::ConnInfo;
 use crate::exchange;
 use crate::idle::SendTimeout;
+use crate::passthrough;
 use crate::patience::Patience;
 use crate::preface::Seen;
 use crate::proxy_protocol::{self, Ends};
+use crate::recorded::Recorded;
+use crate::settings::Passthrough;
 use crate::strict::Strict;
-use crate::tls::{self, ServerTls};
+use crate::tls::{self, Arrived, Terminator};
 use crate::worker::Worker;
 
 /// Pause after an error of `accept`, such as no file descriptor left.
@@ -45,7 +48,7 @@ const STREAM_BUFFER: usize = 128 * 1024;
 pub(crate) async fn accept(
     worker: Rc<Worker>,
     listener: std::net::TcpListener,
-    tls: Option<ServerTls>,
+    tls: Option<Arc<Terminator>>,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
     let open = |stream, peer| {
@@ -80,7 +83,7 @@ async fn serve(
     worker: Rc<Worker>,
     mut stream: TcpStream,
     peer: SocketAddr,
-    tls: Option<ServerTls>,
+    tls: Option<Arc<Terminator>>,
     edge: Arc<Edge>,
 ) {
     let _active = worker.metrics.connection_opened();
@@ -92,16 +95,27 @@ async fn serve(
         }
     };
     let waits = edge.waits;
-    let info = Rc::new(ConnInfo::new(ends, tls.is_some(), edge));
+    let info = ConnInfo::new(ends, tls.is_some(), edge);
     // Without it only latency suffers.
     let _: io::Result<()> = stream.set_nodelay(true);
     let stream = SendTimeout::new(stream, waits.send);
     let Some(tls) = tls else {
-        return serve_plain(worker, info, stream).await;
+        return serve_plain(worker, Rc::new(info), stream).await;
+    };
+    let stream = match worker.settings.passthrough {
+        Passthrough::On => Recorded::new(stream),
+        Passthrough::Off => Recorded::off(stream),
     };
     match tokio::time::timeout(waits.header, tls.accept(stream)).await {
-        Ok(Ok(stream)) if tls::is_h2(&stream) => serve_http2(worker, info, TokioIo::new(stream)).await,
-        Ok(Ok(stream)) => serve_http1(worker, info, stream).await,
+        Ok(Ok(Arrived::Decrypted(stream, peer))) => {
+            let info = Rc::new(info.with_handshake(peer));
+            if tls::is_h2(&stream) {
+                serve_http2(worker, info, TokioIo::new(stream)).await;
+            } else {
+                serve_http1(worker, info, stream).await;
+            }
+        }
+        Ok(Ok(Arrived::Through(stream, upstream))) => passthrough::pass(&worker, stream, &upstream).await,
         Ok(Err(error)) => {
             tracing::debug!(%peer, error = &error as &dyn std::error::Error, "TLS handshake failed");
         }

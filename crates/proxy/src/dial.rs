@@ -41,7 +41,8 @@ pub(crate) async fn connect(key: &PoolKey, tls: &UpstreamTls) -> io::Result<Dial
     match key.wire {
         Wire::Plain(version) => handshake(version, TokioIo::new(stream)).await,
         Wire::Tls(version) => {
-            let stream = tls.connect(address.ip(), version, stream).await?;
+            let peer = (&key.endpoint, address.ip());
+            let stream = tls.connect(key.tls.as_ref(), peer, version, stream).await?;
             handshake(version, TokioIo::new(stream)).await
         }
     }

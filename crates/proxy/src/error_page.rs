@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::forward;
 use crate::meter::{Meter, Phase};
 use crate::outcome::Outcome;
+use crate::pool::PoolKey;
 use crate::request_body::RequestBody;
 use crate::upstream::{Lease, Reuse};
 use crate::wire::Wire;
@@ -113,9 +114,10 @@ impl ErrorPage<'_> {
         let Pick { member, .. } = group.pick(&wish, &[]).ok_or(Failure::NoEndpoint)?;
         let (timeouts, busy) = (&route.timeouts, member.begin());
         let (pool, tls) = (&worker.pool, &worker.upstream_tls);
+        let key = PoolKey::new(&member.endpoint, wire, route);
         // A new connection: one that turns out to be closed would cost the page.
         let reuse = Reuse::Never;
-        let mut lease = Lease::take(pool, tls, &member.endpoint, wire, reuse, timeouts.connect, busy).await?;
+        let mut lease = Lease::take(pool, tls, key, reuse, timeouts.connect, busy).await?;
         let meter = Meter::new(Phase::Done);
         let response = lease.send(request, timeouts, &meter).await.map_err(|broken| broken.failure)?;
         let (mut parts, incoming) = response.into_parts();

@@ -27,7 +27,12 @@ const X_SCHEME: HeaderName = HeaderName::from_static("x-scheme");
 /// How many headers [`request`] may add.
 const ADDED: usize = 12;
 
-/// The head that matching and filters see, of a request for `client`. Headers with unusual names and `Proxy` are gone
+/// What upstreams are told of a client's certificate (`auth-tls-secret`), by nobody but us.
+const OF_CERTIFICATES: [&str; 4] =
+    ["ssl-client-cert", "ssl-client-verify", "ssl-client-subject-dn", "ssl-client-issuer-dn"];
+
+/// The head that matching and filters see, of a request for `client`. Headers with unusual names, `Proxy` and what only we
+/// say of certificates are gone
 /// already: an upstream's CGI could take them for others (nginx's `underscores_in_headers off`; httpoxy).
 ///
 /// # Errors
@@ -60,6 +65,7 @@ pub(crate) fn head(
         client,
         is_tls,
         forwarded: forwarded.map(Box::new),
+        tls: connection.tls.clone(),
         edits: Vec::new(),
     })
 }
@@ -71,7 +77,7 @@ fn clean(headers: &mut HeaderMap, edge: &Edge) -> Result<(), Failure> {
         if name.as_str().len() + value.len() > edge.limits.line_bytes {
             return Err(Failure::BadRequest);
         }
-        if !edge.names.allow(name.as_str()) {
+        if !edge.names.allow(name.as_str()) || is_of_certificates(name.as_str()) {
             dropped.push(name.clone());
         }
     }
@@ -79,6 +85,11 @@ fn clean(headers: &mut HeaderMap, edge: &Edge) -> Result<(), Failure> {
         headers.remove(name);
     }
     Ok(())
+}
+
+/// With `_` they are the same to a CGI.
+fn is_of_certificates(name: &str) -> bool {
+    name.starts_with("ssl") && OF_CERTIFICATES.contains(&name.replace('_', "-").as_str())
 }
 
 /// The one host of a request, for routing and as the client wrote it.

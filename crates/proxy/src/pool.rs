@@ -3,10 +3,11 @@
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::client::conn::{http1, http2};
-use jamul_routing::Endpoint;
+use jamul_routing::{Endpoint, Route, UpstreamTls};
 use tokio::time::Instant;
 
 use crate::multiplex::{Multiplex, Stream};
@@ -25,6 +26,19 @@ const READY_TIME: Duration = Duration::from_secs(1);
 pub(crate) struct PoolKey {
     pub(crate) endpoint: Endpoint,
     pub(crate) wire: Wire,
+    /// How TLS is spoken, where the route says so.
+    pub(crate) tls: Option<Arc<UpstreamTls>>,
+}
+
+impl PoolKey {
+    /// For a connection of `route` to `endpoint`.
+    pub(crate) fn new(endpoint: &Endpoint, wire: Wire, route: &Route) -> Self {
+        let tls = match wire {
+            Wire::Tls(_) => route.upstream_tls.clone(),
+            Wire::Plain(_) => None,
+        };
+        Self { endpoint: endpoint.clone(), wire, tls }
+    }
 }
 
 /// The connections of a worker: idle ones of HTTP/1.1, shared ones of HTTP/2. Outlives Snapshots.

@@ -27,7 +27,7 @@ use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;
 use crate::streams::{self, PortNews, Ports};
 use crate::tap::Tap;
-use crate::tls::{ServerTls, UpstreamTls};
+use crate::tls::{Terminator, UpstreamTls};
 use crate::worker::Worker;
 use crate::working::Turns;
 
@@ -42,7 +42,7 @@ pub struct Proxy {
     metrics: Arc<Metrics>,
     healths: Arc<EndpointHealths>,
     tap: Tap,
-    tls: ServerTls,
+    tls: Arc<Terminator>,
     /// One entry per worker.
     sockets: Vec<Sockets>,
 }
@@ -63,10 +63,10 @@ impl Proxy {
         let http = listener::bind_all(&settings.http, workers)?;
         let https = listener::bind_all(&settings.https, workers)?;
         let sockets = http.into_iter().zip(https).map(|(http, https)| Sockets { http, https }).collect();
-        let tls = ServerTls::from_snapshots(Arc::clone(&snapshots)).map_err(ProxyError::Tls)?;
+        let tls = Terminator::new(Arc::clone(&snapshots)).map_err(ProxyError::Tls)?;
         let metrics = Arc::new(Metrics::new(workers));
         let (settings, healths, tap) = (Arc::new(settings), Arc::default(), Tap::default());
-        Ok(Self { settings, snapshots, metrics, healths, tap, tls, sockets })
+        Ok(Self { settings, snapshots, metrics, healths, tap, tls: Arc::new(tls), sockets })
     }
 
     /// The real addresses of the http ports, in the order of the settings.
@@ -121,7 +121,7 @@ impl Proxy {
                 metrics: Arc::clone(metrics),
                 healths: Arc::clone(&self.healths),
                 carry: carry.clone(),
-                tls: self.tls.clone(),
+                tls: Arc::clone(&self.tls),
                 sockets,
                 ports,
                 log: log.clone(),
@@ -174,7 +174,7 @@ struct WorkerStart {
     metrics: Arc<WorkerMetrics>,
     healths: Arc<EndpointHealths>,
     carry: Carry,
-    tls: ServerTls,
+    tls: Arc<Terminator>,
     sockets: Sockets,
     ports: Receiver<PortNews>,
     log: Option<SyncSender<String>>,
@@ -202,13 +202,13 @@ impl WorkerStart {
             balancer: Balancer::new(self.healths),
             carry: self.carry,
             metrics: self.metrics,
-            upstream_tls: UpstreamTls::unverified().map_err(ProxyError::Tls)?,
+            upstream_tls: UpstreamTls::new().map_err(ProxyError::Tls)?,
             connections: TaskTracker::new(),
             drain: Drain::new(self.stop),
             turns: Turns::default(),
         });
         let plain = self.sockets.http.into_iter().map(|listener| (listener, None));
-        let secure = self.sockets.https.into_iter().map(|listener| (listener, Some(self.tls.clone())));
+        let secure = self.sockets.https.into_iter().map(|listener| (listener, Some(Arc::clone(&self.tls))));
         let accepting =
             plain.chain(secure).map(|(listener, tls)| connection::accept(Rc::clone(&worker), listener, tls));
         let streams = streams::serve(Rc::clone(&worker), self.ports);

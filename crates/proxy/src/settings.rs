@@ -18,10 +18,22 @@ pub struct ProxySettings {
     pub https_port_in_redirects: u16,
     /// How long exchanges in flight may take to finish at shutdown.
     pub grace: Duration,
+    /// Whether TLS of a host may go to its endpoints undecrypted (`--enable-ssl-passthrough`).
+    pub passthrough: Passthrough,
     /// Whether exchanges are written to standard output.
     pub access_log: bool,
     /// How they are written.
     pub log_format: LogFormat,
+}
+
+/// Whether TLS of a host may go to its endpoints undecrypted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Passthrough {
+    /// Where the Snapshot says so.
+    On,
+    /// Never; then nothing of a handshake needs to be kept.
+    #[default]
+    Off,
 }
 
 /// How the access log is written.
@@ -43,6 +55,7 @@ impl Default for ProxySettings {
             workers: 1,
             https_port_in_redirects: 443,
             grace: Duration::from_secs(240),
+            passthrough: Passthrough::default(),
             access_log: true,
             log_format: LogFormat::default(),
         }

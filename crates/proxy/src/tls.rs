@@ -1,24 +1,29 @@
-//! TLS towards clients and upstreams. The only file that knows rustls.
+//! TLS towards clients and upstreams. Nothing outside of this file and its folder knows rustls.
 
-use std::collections::HashMap;
+mod any_certificate;
+mod client_certificates;
+mod resolver;
+mod sessions;
+mod suites;
+mod terminator;
+mod upstream;
+
 use std::fmt;
 use std::io;
-use std::net::IpAddr;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use jamul_routing::{CertEntry, CertTable, Host};
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::ServerConfig;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, DigitallySignedStruct, ServerConfig, SignatureScheme};
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-use crate::snapshots::Snapshots;
-use crate::wire::Version;
+pub use any_certificate::AnyCertificate;
+use suites::provider;
+pub(crate) use terminator::{Arrived, Terminator};
+pub(crate) use upstream::UpstreamTls;
 
 /// A chain and key that cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -34,9 +39,12 @@ pub enum BadCertificate {
     /// TLS itself could not be set up.
     #[error("TLS cannot be set up")]
     Setup(#[source] rustls::Error),
+    /// Certificates that are to vouch for others cannot be used.
+    #[error("CA certificates or lists of revoked certificates cannot be used")]
+    Authorities(#[source] jamul_pki::X509Error),
 }
 
-/// TLS of one port: with the certificates of Snapshots, or with one of its own (admin, ACME).
+/// TLS of a port of Jamul's own (admin, ACME), with one certificate.
 #[derive(Clone)]
 pub struct ServerTls {
     acceptor: tokio_rustls::TlsAcceptor,
@@ -75,23 +83,6 @@ impl ServerTls {
             .with_cert_resolver(Arc::new(certificate.clone()));
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok((Self { acceptor: Arc::new(config).into() }, certificate))
-    }
-
-    /// TLS for the https port: certificates by server name from the current Snapshot; h2 and http/1.1.
-    ///
-    /// # Errors
-    /// [`BadCertificate::Setup`].
-    pub(crate) fn from_snapshots(snapshots: Snapshots) -> Result<Self, BadCertificate> {
-        let resolver = CertResolver { snapshots, cache: RwLock::new(Cache::default()) };
-        let mut config = ServerConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(BadCertificate::Setup)?
-            .with_no_client_auth()
-            .with_cert_resolver(Arc::new(resolver));
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        // One policy only (no client certificates), so one ticket key may serve all hosts.
-        config.ticketer = aws_lc_rs::Ticketer::new().map_err(BadCertificate::Setup)?;
-        Ok(Self { acceptor: Arc::new(config).into() })
     }
 
     /// The handshake. The caller sets a limit to the wait.
@@ -140,167 +131,4 @@ fn port_key(chain: Vec<Vec<u8>>, key: Vec<u8>) -> Result<Arc<CertifiedKey>, BadC
 /// Whether the client chose HTTP/2 by ALPN.
 pub(crate) fn is_h2<T>(stream: &ServerStream<T>) -> bool {
     stream.get_ref().1.alpn_protocol() == Some(b"h2".as_slice())
-}
-
-/// Finds the certificate for a ClientHello; parsed keys are kept by fingerprint, so a new Snapshot costs
-/// nothing.
-struct CertResolver {
-    snapshots: Snapshots,
-    cache: RwLock<Cache>,
-}
-
-#[derive(Default)]
-struct Cache {
-    keys: HashMap<[u8; 32], Arc<CertifiedKey>, foldhash::fast::RandomState>,
-    /// At this size, keys that the table no longer holds are dropped.
-    sweep_at: usize,
-}
-
-const MIN_SWEEP: usize = 1024;
-
-impl fmt::Debug for CertResolver {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CertResolver").finish_non_exhaustive()
-    }
-}
-
-impl ResolvesServerCert for CertResolver {
-    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        let name = hello.server_name().and_then(Host::parse);
-        let snapshot = self.snapshots.load();
-        let entry = snapshot.certs.find(name.as_ref())?;
-        self.key(entry, &snapshot.certs)
-    }
-}
-
-impl CertResolver {
-    fn key(&self, entry: &CertEntry, table: &CertTable) -> Option<Arc<CertifiedKey>> {
-        let cached =
-            self.cache.read().unwrap_or_else(PoisonError::into_inner).keys.get(&entry.fingerprint).cloned();
-        if cached.is_some() {
-            return cached;
-        }
-        let key = match certified_key(entry) {
-            Ok(key) => Arc::new(key),
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "TLS handshake without certificate"
-                );
-                return None;
-            }
-        };
-        let mut cache = self.cache.write().unwrap_or_else(PoisonError::into_inner);
-        cache.insert(entry.fingerprint, Arc::clone(&key), table);
-        Some(key)
-    }
-}
-
-impl Cache {
-    fn insert(&mut self, fingerprint: [u8; 32], key: Arc<CertifiedKey>, table: &CertTable) {
-        if self.keys.len() >= self.sweep_at.max(MIN_SWEEP) {
-            let live: std::collections::HashSet<_> =
-                table.iter().map(|(_, entry)| entry.fingerprint).collect();
-            self.keys.retain(|fingerprint, _| live.contains(fingerprint));
-            self.sweep_at = self.keys.len() * 2;
-        }
-        self.keys.insert(fingerprint, key);
-    }
-}
-
-fn certified_key(entry: &CertEntry) -> Result<CertifiedKey, BadCertificate> {
-    let chain = entry.chain.iter().map(|der| CertificateDer::from(der.clone())).collect();
-    let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(entry.key.clone()));
-    CertifiedKey::from_der(chain, key, &provider())
-        .map_err(|source| BadCertificate::Unusable { name: entry.source.to_string(), source })
-}
-
-/// TLS towards endpoints of `backend-protocol: HTTPS` and `GRPCS`.
-pub(crate) struct UpstreamTls {
-    http1: tokio_rustls::TlsConnector,
-    http2: tokio_rustls::TlsConnector,
-}
-
-impl fmt::Debug for UpstreamTls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UpstreamTls").finish_non_exhaustive()
-    }
-}
-
-impl UpstreamTls {
-    /// Accepts any certificate and sends no SNI: ingress-nginx's `proxy_ssl_verify off` and
-    /// `proxy_ssl_server_name off`.
-    ///
-    /// # Errors
-    /// [`BadCertificate::Setup`].
-    pub(crate) fn unverified() -> Result<Self, BadCertificate> {
-        let mut config = ClientConfig::builder_with_provider(provider())
-            .with_safe_default_protocol_versions()
-            .map_err(BadCertificate::Setup)?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider())))
-            .with_no_client_auth();
-        config.enable_sni = false;
-        let mut http2 = config.clone();
-        http2.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(Self { http1: Arc::new(config).into(), http2: Arc::new(http2).into() })
-    }
-
-    /// The handshake with an endpoint at `address` that is to speak `version`. The caller sets a limit to the
-    /// wait.
-    pub(crate) async fn connect(
-        &self,
-        address: IpAddr,
-        version: Version,
-        stream: TcpStream,
-    ) -> io::Result<ClientStream> {
-        let connector = match version {
-            Version::Http1 => &self.http1,
-            Version::Http2 => &self.http2,
-        };
-        connector.connect(ServerName::IpAddress(address.into()), stream).await
-    }
-}
-
-/// Believes everybody, but still checks that the peer holds the key of what it shows.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(aws_lc_rs::default_provider())
 }

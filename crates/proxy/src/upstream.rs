@@ -7,7 +7,7 @@ use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
-use jamul_routing::{Condition, Endpoint, Timeouts};
+use jamul_routing::{Condition, Timeouts};
 use tokio::time::Instant;
 
 use crate::balance::InFlight;
@@ -18,7 +18,7 @@ use crate::multiplex::Stream;
 use crate::pool::{Pool, PoolKey};
 use crate::request_body::RequestBody;
 use crate::tls::UpstreamTls;
-use crate::wire::{Version, Wire};
+use crate::wire::Version;
 
 /// Whether an idle connection will do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,20 +58,18 @@ pub(crate) struct Broken {
 }
 
 impl Lease {
-    /// A connection to `endpoint`: one that is there or a new one, within `wait`.
+    /// A connection of `key`: one that is there or a new one, within `wait`.
     ///
     /// # Errors
     /// [`Failure::Connect`], [`Failure::ConnectTimeout`].
     pub(crate) async fn take(
         pool: &Rc<Pool>,
         tls: &UpstreamTls,
-        endpoint: &Endpoint,
-        wire: Wire,
+        key: PoolKey,
         reuse: Reuse,
         wait: Duration,
         in_flight: InFlight,
     ) -> Result<Self, Failure> {
-        let key = PoolKey { endpoint: endpoint.clone(), wire };
         if reuse == Reuse::Allowed
             && let Some(sender) = Sender::reused(pool, &key)
         {
@@ -82,14 +80,14 @@ impl Lease {
             Ok(Ok(Dialled::Http2(sender))) => Sender::Http2(pool.share(&key, sender)),
             Ok(Err(error)) => {
                 tracing::warn!(
-                    ?endpoint,
+                    endpoint = ?key.endpoint,
                     error = &error as &dyn std::error::Error,
                     "cannot connect to endpoint"
                 );
                 return Err(Failure::Connect);
             }
             Err(_) => {
-                tracing::warn!(?endpoint, ?wait, "no connection to endpoint in time");
+                tracing::warn!(endpoint = ?key.endpoint, ?wait, "no connection to endpoint in time");
                 return Err(Failure::ConnectTimeout);
             }
         };

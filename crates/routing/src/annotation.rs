@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::Arc;
 
 use crate::draft::Draft;
+use crate::tls::CertEntry;
+use crate::tls_policy::Authorities;
 
 /// One family of annotations. Stateless; registered in [`crate::annotations::ANNOTATIONS`].
 pub trait Annotation: Sync {
@@ -112,6 +115,8 @@ pub enum OnInvalid {
     LeaveOut,
     /// The route answers 503; an error says so (security settings fail closed).
     Close,
+    /// The same, and all paths of its hosts answer 403, also those of other Ingresses.
+    CloseHost,
 }
 
 /// Why a value was refused.
@@ -149,6 +154,16 @@ pub trait Lookup {
     fn controllers_config_map(&self, name: &str) -> Option<BTreeMap<String, String>>;
     /// Data of a Secret of the Ingress's namespace.
     fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>>;
+    /// The CA certificates of a Secret (`ca.crt`) with its lists of revoked ones (`ca.crl`).
+    ///
+    /// # Errors
+    /// What is expected instead.
+    fn authorities(&self, secret: &str) -> Result<Authorities, String>;
+    /// The certificate and key of a Secret (`tls.crt`, `tls.key`); `None` if it has a `ca.crt` only.
+    ///
+    /// # Errors
+    /// What is expected instead.
+    fn key_pair(&self, secret: &str) -> Result<Option<Arc<CertEntry>>, String>;
     /// Value of a key of the controller's ConfigMap.
     fn setting(&self, key: &str) -> Option<String>;
 }

@@ -5,6 +5,7 @@ pub mod affinity;
 pub mod all_routes;
 pub mod app_root;
 pub mod auth_external;
+pub mod auth_tls;
 pub mod backend_protocol;
 pub mod basic_auth;
 pub mod block_lists;
@@ -18,6 +19,7 @@ pub mod load_balance;
 pub mod other_names;
 pub mod proxy_body_size;
 pub mod proxy_next_upstream;
+pub mod proxy_ssl;
 pub mod proxy_timeouts;
 pub mod redirects;
 pub mod refused;
@@ -27,7 +29,9 @@ pub mod satisfy;
 pub mod service_upstream;
 pub mod snippets;
 pub mod source_range;
+pub mod ssl_passthrough;
 pub mod ssl_redirect;
+pub mod tls_versions;
 pub mod upstream_vhost;
 pub mod without_effect;
 
@@ -39,6 +43,9 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &access_log::Family,
     &app_root::Family,
     &redirects::Family,
+    &auth_tls::Family,
+    &tls_versions::Family,
+    &ssl_passthrough::Family,
     &ssl_redirect::Family,
     &other_names::Family,
     &cors::Family,
@@ -58,6 +65,7 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &proxy_timeouts::Family,
     &proxy_body_size::Family,
     &backend_protocol::Family,
+    &proxy_ssl::Family,
     &proxy_next_upstream::Family,
     &load_balance::Family,
     &affinity::Family,
@@ -66,10 +74,6 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &without_effect::Family,
     &refused::Family,
 ];
-
-/// Keys of ingress-nginx that protect something and that no family honours yet: to ignore them would open
-/// what they close, so they are refused.
-const PROTECTION_NOT_HONOURED: [&str; 1] = ["auth-tls-secret"];
 
 /// All keys of all families.
 pub fn keys() -> impl Iterator<Item = &'static Key> {
@@ -92,12 +96,6 @@ pub fn compile(values: &mut Values<'_>, draft: &mut Draft, lookup: &dyn Lookup) 
         if let Err(invalid) = family.compile(values, draft, lookup) {
             let outcome = on_invalid(invalid.key);
             refused.push((invalid, outcome));
-        }
-    }
-    for key in PROTECTION_NOT_HONOURED {
-        if let Some(value) = values.take(key) {
-            let expected = "no value: this protection is not supported, use auth-url or source ranges";
-            refused.push((Invalid::new(key, value, expected), OnInvalid::Close));
         }
     }
     refused
@@ -130,10 +128,11 @@ mod tests {
         let headers = BTreeMap::from([("X-Frame-Options".to_owned(), "DENY".to_owned())]);
         Objects {
             config_maps: BTreeMap::from([("my-headers".to_owned(), headers)]),
-            secrets: BTreeMap::from([(
-                "users".to_owned(),
-                BTreeMap::from([("auth".to_owned(), b"jane:{PLAIN}x".to_vec())]),
-            )]),
+            secrets: BTreeMap::from([
+                ("users".to_owned(), BTreeMap::from([("auth".to_owned(), b"jane:{PLAIN}x".to_vec())])),
+                ("default/clients".to_owned(), BTreeMap::from([("ca.crt".to_owned(), b"a root".to_vec())])),
+                ("default/endpoints".to_owned(), BTreeMap::from([("ca.crt".to_owned(), b"a root".to_vec())])),
+            ]),
             settings: [
                 ("global-allowed-response-headers", "X-Frame-Options"),
                 ("allow-snippet-annotations", "true"),
@@ -167,8 +166,12 @@ mod tests {
         let usable = || ANNOTATIONS.iter().filter(|family| family.support() != Support::Refused);
         let keys = || usable().flat_map(|family| family.keys());
         for key in keys() {
-            // The one key that means nothing alone: a password is asked for, and nobody has one.
-            let users = if key.name == "auth-type" { ("auth-secret", "users") } else { ("use-regex", "") };
+            // Keys that mean nothing alone: a password or certificate is asked for, and nobody has one.
+            let users = match key.name {
+                "auth-type" => ("auth-secret", "users"),
+                "proxy-ssl-verify" => ("proxy-ssl-secret", "default/endpoints"),
+                _ => ("use-regex", ""),
+            };
             assert_eq!(compiled(&[(key.name, key.example), users]).1, [], "{}", key.name);
         }
         let all: Vec<_> = keys().map(|key| (key.name, key.example)).collect();
@@ -197,17 +200,19 @@ mod tests {
                 && !name.starts_with("auth-cache"))
                 || name.ends_with("-source-range")
         };
-        for key in keys().filter(|key| is_security(key.name)) {
-            assert_eq!(key.on_invalid, OnInvalid::Close, "{}", key.name);
+        // What holds instead of their values is as strict as any of them.
+        let is_strict = |name: &str| {
+            [
+                "auth-tls-verify-client",
+                "auth-tls-verify-depth",
+                "auth-tls-error-page",
+                "auth-tls-pass-certificate-to-upstream",
+            ]
+            .contains(&name)
+        };
+        for key in keys().filter(|key| is_security(key.name) && !is_strict(key.name)) {
+            assert!(matches!(key.on_invalid, OnInvalid::Close | OnInvalid::CloseHost), "{}", key.name);
         }
-    }
-
-    #[test]
-    fn protection_that_is_not_honoured_closes() {
-        let (_, invalid) = compiled(&[("auth-tls-secret", "default/ca")]);
-        let outcomes: Vec<_> = invalid.iter().map(|(invalid, outcome)| (invalid.key, *outcome)).collect();
-        assert_eq!(outcomes, [("auth-tls-secret", OnInvalid::Close)]);
-        assert!(keys().all(|key| !PROTECTION_NOT_HONOURED.contains(&key.name)));
     }
 
     /// CVE-2021-25742, 2021-25745, 2021-25746, 2022-4886, 2023-5043, 2023-5044, 2024-7646, 2025-1097, 2025-1098,

@@ -11,7 +11,9 @@ use crate::filter::Filter;
 use crate::host::HostPattern;
 use crate::retry::Retry;
 use crate::session::SessionCookie;
+use crate::tls_policy::TlsPolicy;
 use crate::upstream::{Protocol, Timeouts, Via};
+use crate::upstream_tls::UpstreamTls;
 
 /// What annotations of one Ingress edit; `translate` makes one [`crate::Route`] per path from it.
 #[derive(Debug, Default)]
@@ -39,6 +41,22 @@ pub struct HostDraft {
     pub snippet: Option<HostSnippet>,
     /// The name with or without `www.` is redirected to the host (`from-to-www-redirect`).
     pub www_redirect: Option<StatusCode>,
+    /// What it says of handshakes; each part of the oldest Ingress that says it counts.
+    pub tls: TlsPolicy,
+    /// What looks at certificates of clients (`auth-tls-secret`); that of the oldest Ingress counts, together with its
+    /// [`TlsPolicy::client_auth`].
+    pub client_checks: Option<ClientChecks>,
+    /// TLS is not decrypted (`ssl-passthrough`).
+    pub passthrough: bool,
+}
+
+/// What looks at certificates of clients.
+#[derive(Clone, Debug)]
+pub struct ClientChecks {
+    /// Asked before all others of the host; has nothing to say of plain http.
+    pub over_tls: Arc<dyn Filter>,
+    /// Asked after the redirect to https; has nothing to say of TLS.
+    pub in_plain: Arc<dyn Filter>,
 }
 
 /// What a `server-snippet` came to.
@@ -63,6 +81,8 @@ pub struct RouteDraft {
     pub body_limit: Option<u64>,
     /// How to speak to endpoints; `None` = as the port of the Service says (`appProtocol`).
     pub protocol: Option<Protocol>,
+    /// How TLS is spoken with them; `None` = with anybody, and without a name.
+    pub upstream_tls: Option<Arc<UpstreamTls>>,
     /// Where connections lead.
     pub via: Via,
     /// When another endpoint is asked.
@@ -159,6 +179,7 @@ impl Default for RouteDraft {
             timeouts: Timeouts::default(),
             body_limit: Some(DEFAULT_BODY_LIMIT),
             protocol: None,
+            upstream_tls: None,
             via: Via::default(),
             retry: Retry::default(),
             method: Method::default(),

@@ -15,6 +15,8 @@ use crate::host::Host;
 use crate::path::{PathMatch, Pattern, normalize};
 use crate::retry::Retry;
 use crate::route::{Origin, Route, RouteId, Target};
+use crate::tls::CertEntry;
+use crate::tls_policy::Authorities;
 use crate::upstream::Timeouts;
 
 /// A plain http `GET target` from 192.0.2.1 to `example.com`.
@@ -29,6 +31,7 @@ pub(crate) fn head(target: &str) -> RequestHead {
         client: IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)),
         is_tls: false,
         forwarded: None,
+        tls: None,
         edits: Vec::new(),
     }
 }
@@ -47,6 +50,7 @@ pub(crate) fn route(path: PathMatch) -> Route {
         timeouts: Timeouts::default(),
         body_limit: None,
         errors: None,
+        upstream_tls: None,
     }
 }
 
@@ -126,6 +130,16 @@ impl Lookup for Objects {
 
     fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
         self.secrets.get(name).cloned()
+    }
+
+    fn authorities(&self, secret: &str) -> Result<Authorities, String> {
+        let root = self.secrets.get(secret).and_then(|data| data.get("ca.crt")).cloned();
+        let root = root.ok_or_else(|| "a Secret with ca.crt".to_owned())?;
+        Ok(Authorities { roots: vec![root], lists: Vec::new() })
+    }
+
+    fn key_pair(&self, secret: &str) -> Result<Option<Arc<CertEntry>>, String> {
+        self.authorities(secret).map(|_| None)
     }
 
     fn setting(&self, key: &str) -> Option<String> {

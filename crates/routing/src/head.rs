@@ -1,6 +1,7 @@
 //! Heads of requests and responses as filters see them, and replies that need no upstream.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -8,6 +9,7 @@ use percent_encoding::utf8_percent_encode;
 
 use crate::alphabet::LOCATION_SET;
 use crate::host::Host;
+use crate::tls_policy::TlsPeer;
 
 /// The head of a request: what matching and filters read and edit.
 #[derive(Clone, Debug)]
@@ -28,6 +30,8 @@ pub struct RequestHead {
     pub is_tls: bool,
     /// What a believed proxy in front says of the request.
     pub forwarded: Option<Box<Forwarded>>,
+    /// What came of its handshake, if that was under a policy of its host.
+    pub tls: Option<Arc<TlsPeer>>,
     /// Made to the headers that the upstream gets, after Jamul's own.
     pub edits: Vec<HeaderEdit>,
 }

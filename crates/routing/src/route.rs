@@ -15,6 +15,7 @@ use crate::head::{HeaderEdit, Reply, RequestHead, ResponseHead};
 use crate::path::PathMatch;
 use crate::retry::Retry;
 use crate::upstream::{Timeouts, UpstreamId};
+use crate::upstream_tls::UpstreamTls;
 
 /// Names a route across Snapshots: state that outlives a Snapshot is keyed by it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -58,6 +59,8 @@ pub struct Route {
     pub body_limit: Option<u64>,
     /// Whose words the client gets in place of errors; `None`: those of whoever made them.
     pub errors: Option<Arc<ErrorPages>>,
+    /// How TLS is spoken with endpoints; `None` = with anybody, and without a name.
+    pub upstream_tls: Option<Arc<UpstreamTls>>,
 }
 
 /// Where a route's requests go.

@@ -7,6 +7,8 @@ use crate::head::RequestHead;
 use crate::host::{Host, HostMap, HostPattern};
 use crate::path::PathMatch;
 use crate::route::{Origin, Route, RouteId};
+use crate::tls_policy::TlsPolicy;
+use crate::upstream::UpstreamId;
 
 /// The routes of one host, in the order in which they are tried.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +18,10 @@ pub struct HostRoutes {
     /// Whether plain http is redirected (the host has TLS); used by `ssl-redirect`.
     pub has_tls: bool,
     shadowed: Vec<Shadowed>,
+    /// How TLS is spoken with its clients; `None` = as with those of all hosts.
+    pub tls: Option<Arc<TlsPolicy>>,
+    /// Where its TLS goes undecrypted.
+    pub passthrough: Option<UpstreamId>,
 }
 
 /// A rule without effect: an older Ingress has its place.
@@ -40,7 +46,7 @@ impl HostRoutes {
             let text = route.path.text().to_owned();
             (!is_exact, Reverse(text.len()), Reverse(text))
         });
-        Self { routes, has_tls, shadowed: Vec::new() }
+        Self { routes, has_tls, shadowed: Vec::new(), tls: None, passthrough: None }
     }
 
     /// The same, with the rules that have no effect; only [`Router::explain`] reads them.
@@ -115,6 +121,18 @@ impl Router {
     #[must_use]
     pub fn host(&self, host: &Host) -> Option<&Arc<HostRoutes>> {
         self.hosts.find(host).or_else(|| self.hosts.any())
+    }
+
+    /// The routes that serve a TLS client which asked for `name`, or for none.
+    #[must_use]
+    pub fn served(&self, name: Option<&Host>) -> Option<&Arc<HostRoutes>> {
+        name.and_then(|name| self.own(name)).or_else(|| self.hosts.any())
+    }
+
+    /// The routes of `host` itself: not those for any host.
+    #[must_use]
+    pub fn own(&self, host: &Host) -> Option<&Arc<HostRoutes>> {
+        self.hosts.find(host)
     }
 
     /// The hosts whose patterns take `host`; the first is the one that [`Self::find`] searches.

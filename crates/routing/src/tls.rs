@@ -32,8 +32,16 @@ impl fmt::Debug for CertEntry {
 /// Host -> certificate. Copied whole when it changes; entries are shared.
 #[derive(Clone, Debug, Default)]
 pub struct CertTable {
-    entries: crate::host::HostMap<Arc<CertEntry>>,
+    entries: crate::host::HostMap<Choice>,
     default: Option<Arc<CertEntry>>,
+}
+
+/// The certificates of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Choice {
+    first: Arc<CertEntry>,
+    /// One with a key of another kind, for clients that cannot take the first.
+    other: Option<Arc<CertEntry>>,
 }
 
 impl CertTable {
@@ -43,9 +51,19 @@ impl CertTable {
         Self { entries: crate::host::HostMap::default(), default }
     }
 
+    /// Has another default certificate.
+    pub fn set_default(&mut self, default: Option<Arc<CertEntry>>) {
+        self.default = default;
+    }
+
     /// Serves `entry` for `pattern`.
     pub fn insert(&mut self, pattern: HostPattern, entry: Arc<CertEntry>) {
-        self.entries.insert(pattern, entry);
+        self.entries.insert(pattern, Choice { first: entry, other: None });
+    }
+
+    /// Serves `first` for `pattern`, and `other`, whose key is of another kind, to clients that cannot take the first.
+    pub fn insert_two(&mut self, pattern: HostPattern, first: Arc<CertEntry>, other: Arc<CertEntry>) {
+        self.entries.insert(pattern, Choice { first, other: Some(other) });
     }
 
     /// Serves the default certificate for `pattern` again.
@@ -56,17 +74,30 @@ impl CertTable {
     /// The certificate for a server name: exact, one-label wildcard, default.
     #[must_use]
     pub fn find(&self, name: Option<&Host>) -> Option<&Arc<CertEntry>> {
-        name.and_then(|name| self.entries.find(name)).or(self.default.as_ref())
+        name.and_then(|name| self.own(name)).or(self.default.as_ref())
     }
 
     /// The certificate for a server name, if it has one of its own.
     #[must_use]
     pub fn own(&self, name: &Host) -> Option<&Arc<CertEntry>> {
-        self.entries.find(name)
+        self.entries.find(name).map(|choice| &choice.first)
     }
 
-    /// All entries but the default one.
+    /// The second certificate of a server name, if it has one.
+    #[must_use]
+    pub fn other(&self, name: &Host) -> Option<&Arc<CertEntry>> {
+        self.entries.find(name)?.other.as_ref()
+    }
+
+    /// The first certificate of each name; not the default one.
     pub fn iter(&self) -> impl Iterator<Item = (&HostPattern, &Arc<CertEntry>)> {
-        self.entries.iter()
+        self.entries.iter().map(|(pattern, choice)| (pattern, &choice.first))
+    }
+
+    /// All certificates.
+    pub fn all(&self) -> impl Iterator<Item = &Arc<CertEntry>> {
+        let own =
+            self.entries.iter().flat_map(|(_, choice)| std::iter::once(&choice.first).chain(&choice.other));
+        own.chain(&self.default)
     }
 }

@@ -39,6 +39,7 @@ pub(crate) fn route(backend: &Backend, objects: &Objects, settings: &Settings) -
         timeouts: draft.route.timeouts,
         body_limit: draft.route.body_limit,
         errors: None,
+        upstream_tls: None,
     }
 }
 

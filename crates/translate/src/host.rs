@@ -6,13 +6,14 @@ use std::sync::Arc;
 use jamul_api::ObjectKey;
 use jamul_routing::annotations::other_names::{www_counterpart, www_redirect};
 use jamul_routing::annotations::ssl_redirect;
-use jamul_routing::draft::{HostSnippet, RouteDraft};
+use jamul_routing::annotations::tls_versions::only_under;
+use jamul_routing::draft::{ClientChecks, HostSnippet, RouteDraft};
 use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
 use jamul_routing::router::Shadowed;
 use jamul_routing::{
     Alternative, Balance, Diagnostic, ErrorPages, Filter, HostPattern, HostRoutes, Origin, PathMatch,
-    Protocol, Route, RouteId, Severity, UpstreamId,
+    Protocol, Route, RouteId, Severity, TlsPolicy, UpstreamId, UpstreamTls,
 };
 
 use crate::backend::Backend;
@@ -57,6 +58,7 @@ pub(crate) fn translate(
         is_closed: closer(&ingresses).is_some(),
         has_tls: has_tls(&ingresses),
         default_backend,
+        tls: HostTls::of(&ingresses),
         owners: BTreeMap::new(),
         routes: Vec::new(),
         shadowed: Vec::new(),
@@ -71,7 +73,11 @@ pub(crate) fn translate(
     }
     host.root(&ingresses);
     host.reject_lone_canaries();
-    let routes = Arc::new(HostRoutes::new(host.routes, host.has_tls).with_shadowed(host.shadowed));
+    host.report_unheard_checks(&ingresses);
+    let passthrough = host.passthrough(&ingresses);
+    let mut routes = HostRoutes::new(host.routes, host.has_tls).with_shadowed(host.shadowed);
+    (routes.tls, routes.passthrough) = (host.tls.policy, passthrough);
+    let routes = Arc::new(routes);
     let other_names = other_names(pattern, &ingresses, &routes);
     HostTranslation { routes, uses: host.uses, diagnostics: host.diagnostics, other_names }
 }
@@ -132,6 +138,7 @@ fn redirecting(
         timeouts: draft.timeouts,
         body_limit: draft.body_limit,
         errors: None,
+        upstream_tls: None,
     };
     HostRoutes::new(vec![Arc::new(route)], has_tls)
 }
@@ -173,6 +180,7 @@ struct HostBuilder<'a> {
     has_tls: bool,
     /// Whom requests without another backend go to (`--default-backend-service`).
     default_backend: Option<&'a Backend>,
+    tls: HostTls,
     /// Who claimed a path first.
     owners: BTreeMap<(PathKind, String), &'a ObjectKey>,
     routes: Vec<Arc<Route>>,
@@ -247,7 +255,7 @@ impl<'a> HostBuilder<'a> {
             id,
             path,
             origin: origin(ingress, claim),
-            filters: filters(ingress, &self.first, self.has_tls, is_closed),
+            filters: filters(ingress, &self.tls, &self.first, self.has_tls, is_closed),
             target,
             balance,
             alternatives,
@@ -255,6 +263,7 @@ impl<'a> HostBuilder<'a> {
             timeouts: draft.timeouts,
             body_limit: draft.body_limit,
             errors,
+            upstream_tls: draft.upstream_tls.as_ref().map(|tls| upstream_tls(tls, &claim.destination)),
         }));
     }
 
@@ -353,6 +362,37 @@ impl<'a> HostBuilder<'a> {
         }
     }
 
+    /// Certificates of clients are checked as one Ingress says; another that says otherwise is told.
+    fn report_unheard_checks(&mut self, ingresses: &[&CompiledIngress]) {
+        let mut saying = ingresses.iter().filter(|ingress| ingress.draft.host.client_checks.is_some());
+        let Some(heard) = saying.next() else { return };
+        for ingress in saying {
+            if ingress.draft.host.tls.client_auth != heard.draft.host.tls.client_auth {
+                let message = format!(
+                    "certificates of clients of host {} are checked as Ingress {} says; what this one says has no effect; \
+                     let them say the same",
+                    self.pattern, heard.age.key
+                );
+                self.report(Severity::Warning, ingress, "auth-tls-secret", "ClientChecksConflict", message);
+            }
+        }
+    }
+
+    /// Where TLS of the host goes undecrypted: to the endpoints of its path `/`.
+    fn passthrough(&mut self, ingresses: &[&CompiledIngress]) -> Option<UpstreamId> {
+        let ingress = ingresses.iter().find(|ingress| ingress.draft.host.passthrough)?;
+        let mut roots = self.routes.iter().filter(|route| route.path.text() == "/");
+        let upstream = roots.find_map(|route| match &route.target {
+            Target::Upstream(id) => Some(id.clone()),
+            Target::NotFound | Target::Closed => None,
+        });
+        if upstream.is_none() {
+            let message = format!("host {} has no Service at path /, so its TLS is decrypted", self.pattern);
+            self.report(Severity::Warning, ingress, "ssl-passthrough", "PassthroughNowhere", message);
+        }
+        upstream
+    }
+
     fn route_id(&self, claim: &Claim) -> RouteId {
         RouteId(format!("{} {} {}", self.pattern, kind_name(claim.kind), claim.path).into())
     }
@@ -411,21 +451,62 @@ fn origin(ingress: &CompiledIngress, claim: &Claim) -> Origin {
     origin
 }
 
-/// The host's root first, then redirects elsewhere, the redirect to https, and the Ingress's own. A closed route keeps
+/// What the Ingresses of a host say of handshakes with its clients.
+#[derive(Debug)]
+struct HostTls {
+    /// Where it differs from what holds for all hosts.
+    policy: Option<Arc<TlsPolicy>>,
+    /// Keeps away what came by a handshake of another policy.
+    only_under: Option<Arc<dyn Filter>>,
+    checks: Option<ClientChecks>,
+}
+
+impl HostTls {
+    fn of(ingresses: &[&CompiledIngress]) -> Self {
+        let drafts = || ingresses.iter().map(|ingress| &ingress.draft.host);
+        let checking = drafts().find(|draft| draft.client_checks.is_some());
+        let policy = TlsPolicy {
+            client_auth: checking.and_then(|draft| draft.tls.client_auth.clone()),
+            versions: drafts().find_map(|draft| draft.tls.versions),
+            ciphers: drafts().find_map(|draft| draft.tls.ciphers.clone()),
+            preference: drafts().find_map(|draft| draft.tls.preference),
+        };
+        let policy = (policy != TlsPolicy::default()).then(|| Arc::new(policy));
+        let only_under = policy.as_ref().map(|policy| only_under(Arc::clone(policy)));
+        Self { policy, only_under, checks: checking.and_then(|draft| draft.client_checks.clone()) }
+    }
+}
+
+/// How TLS is spoken with the endpoints of a backend, whose Service has a name.
+fn upstream_tls(tls: &UpstreamTls, destination: &Destination) -> Arc<UpstreamTls> {
+    let service = match destination {
+        Destination::Service(backend) => {
+            format!("{}.{}.svc", backend.service.name, backend.service.namespace)
+        }
+        Destination::Nothing => String::new(),
+    };
+    Arc::new(UpstreamTls { service: service.into(), ..tls.clone() })
+}
+
+/// The handshake first, then the host's root, redirects elsewhere, the redirect to https, and the Ingress's own. A closed route keeps
 /// the redirect to https only: its other filters belong to a configuration that was not understood as a whole.
 fn filters(
     ingress: &CompiledIngress,
+    tls: &HostTls,
     first: &[Arc<dyn Filter>],
     has_tls: bool,
     is_closed: bool,
 ) -> Vec<Arc<dyn Filter>> {
     let draft = &ingress.draft.route;
     let redirect = ssl_redirect::filter(draft.ssl_redirect, &draft.redirect_style, has_tls);
+    let handshake = tls.only_under.iter().chain(tls.checks.as_ref().map(|checks| &checks.over_tls)).cloned();
+    let in_plain = tls.checks.as_ref().map(|checks| Arc::clone(&checks.in_plain));
     if is_closed {
-        return redirect.into_iter().collect();
+        return handshake.chain(redirect).chain(in_plain).collect();
     }
     let before = first.iter().chain(&draft.early).cloned();
-    before.chain(redirect).chain(draft.filters.iter().cloned()).collect()
+    let after = draft.filters.iter().cloned();
+    handshake.chain(before).chain(redirect).chain(in_plain).chain(after).collect()
 }
 
 /// The implicit `/` of an Ingress.

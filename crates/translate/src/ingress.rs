@@ -165,11 +165,18 @@ fn compile_annotations(
     for (invalid, consequence) in
         jamul_routing::annotations::compile(&mut values, &mut compiled.draft, recorder)
     {
-        compiled.is_closed |= consequence == OnInvalid::Close;
+        compiled.is_closed |= matches!(consequence, OnInvalid::Close | OnInvalid::CloseHost);
         report_invalid(&invalid, consequence, prefix, reports);
         if consequence != OnInvalid::UseDefault && !recorder.lacks(&invalid.value) {
             compiled.wrong_values.push(invalid);
         }
+    }
+    let is_through = &mut compiled.draft.host.passthrough;
+    if *is_through && !settings.ssl_passthrough {
+        *is_through = false;
+        let message =
+            "it has no effect without --enable-ssl-passthrough: TLS of its hosts is decrypted".to_owned();
+        reports.add(Severity::Warning, format!("{prefix}/ssl-passthrough"), "PassthroughDisabled", message);
     }
     for key in values.unknown() {
         let advice = match jamul_routing::annotations::did_you_mean(key) {
@@ -186,6 +193,7 @@ fn report_invalid(invalid: &Invalid, consequence: OnInvalid, prefix: &str, repor
         OnInvalid::UseDefault => (Severity::Warning, "the default is used"),
         OnInvalid::LeaveOut => (Severity::Error, "it has no effect"),
         OnInvalid::Close => (Severity::Error, "all paths of this Ingress answer 503 until it is mended"),
+        OnInvalid::CloseHost => (Severity::Error, "all paths of its hosts answer 403 until it is mended"),
     };
     let field = format!("{prefix}/{}", invalid.key);
     let message = format!("{:?} is not valid, expected {}; {effect}", invalid.value, invalid.expected);

@@ -34,6 +34,7 @@ mod settings;
 mod stream;
 mod tls;
 mod translator;
+mod trust;
 mod upstreams;
 
 pub use admission::Admission;
@@ -43,5 +44,5 @@ pub use findings::Finding;
 pub use lookup::Missing;
 pub use selector::Selector;
 pub use settings::{Settings, Watched};
-pub use tls::cert_entry;
 pub use translator::{Translator, Work};
+pub use trust::cert_entry;

@@ -3,13 +3,15 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jamul_api::ObjectKey;
 use jamul_api::core::Namespace;
-use jamul_routing::Lookup;
+use jamul_routing::{Authorities, CertEntry, Lookup};
 
 use crate::objects::{Objects, secret_data};
 use crate::settings::Settings;
+use crate::trust;
 
 /// Something that an Ingress was translated with, there or not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,6 +81,10 @@ impl<'a> Recorder<'a> {
         self.references.into_inner()
     }
 
+    fn no_secret(&self) -> String {
+        format!("the name of a Secret in namespace {}", self.namespace)
+    }
+
     fn record(&self, reference: Reference) {
         self.references.borrow_mut().insert(reference);
     }
@@ -116,6 +122,16 @@ impl Lookup for Recorder<'_> {
         let key = self.key(name)?;
         self.record(Reference::Secret(key.clone()));
         self.objects.secrets.get(&key).map(|found| secret_data(found))
+    }
+
+    fn authorities(&self, secret: &str) -> Result<Authorities, String> {
+        trust::authorities(&self.secret(secret).ok_or_else(|| self.no_secret())?)
+    }
+
+    fn key_pair(&self, secret: &str) -> Result<Option<Arc<CertEntry>>, String> {
+        let data = self.secret(secret).ok_or_else(|| self.no_secret())?;
+        let key = self.key(secret).unwrap_or_default();
+        trust::key_pair(&key.to_string(), &data)
     }
 
     fn setting(&self, key: &str) -> Option<String> {

@@ -32,6 +32,10 @@ pub struct Settings {
     pub https_port: u16,
     /// Whether a Service of type ExternalName may name this machine. On in a folder only.
     pub loopback_external_names: bool,
+    /// `--enable-ssl-passthrough`: TLS of hosts may go to their endpoints undecrypted.
+    pub ssl_passthrough: bool,
+    /// `--default-ssl-certificate`: the Secret that comes before [`Self::default_certificate`].
+    pub default_secret: Option<ObjectKey>,
     /// Served to unknown names, and where a host's own certificate cannot be used.
     pub default_certificate: Option<Arc<CertEntry>>,
     /// `--configmap`: the controller's ConfigMap.
@@ -70,6 +74,8 @@ impl Default for Settings {
             annotations_prefix: names::NGINX_PREFIX.to_owned(),
             https_port: 443,
             loopback_external_names: false,
+            ssl_passthrough: false,
+            default_secret: None,
             default_certificate: None,
             config: None,
             default_backend: None,

@@ -5,25 +5,59 @@ use std::sync::Arc;
 
 use jamul_api::core::Secret;
 use jamul_api::{ObjectKey, names};
-use jamul_pki::{Certificate, PrivateKey};
+use jamul_pki::{Certificate, KeyAlgorithm, PrivateKey};
 use jamul_routing::{CertEntry, Diagnostic, HostPattern, Severity};
-use sha2::{Digest, Sha256};
 
 use crate::ingress::{CompiledIngress, TlsEntry};
 use crate::objects::{Table, secret_data};
+use crate::trust::cert_entry;
 
 /// What one host shows to TLS clients.
 #[derive(Debug, Default)]
 pub(crate) struct HostCertificate {
     /// `None`: the default certificate.
     pub(crate) entry: Option<Arc<CertEntry>>,
+    /// One with a key of another kind, for clients that cannot take the first.
+    pub(crate) other: Option<Arc<CertEntry>>,
     /// The Secrets that were looked at: a change of one of them may change the choice.
     pub(crate) secrets: BTreeSet<ObjectKey>,
     pub(crate) diagnostics: Vec<Diagnostic>,
 }
 
+impl HostCertificate {
+    /// Signatures of other kinds than RSA cost us less: where there are both, RSA is for clients that know nothing else.
+    fn with(&mut self, found: &Loaded, second: Option<&Loaded>) {
+        let (first, other) = match second {
+            Some(second) if found.is_rsa() => (second, Some(found)),
+            Some(_) | None => (found, second),
+        };
+        self.entry = Some(Arc::clone(&first.entry));
+        self.other = other.map(|other| Arc::clone(&other.entry));
+    }
+}
+
+/// The certificate for unknown names: that of `--default-ssl-certificate`, as long as it can be used.
+///
+/// # Errors
+/// What a user has to mend.
+pub(crate) fn default(
+    secret: &ObjectKey,
+    certificates: &mut Certificates,
+    secrets: &Table<Secret>,
+) -> Result<Arc<CertEntry>, Diagnostic> {
+    let found = certificates.load(secret, secrets);
+    found.map(|found| Arc::clone(&found.entry)).map_err(|fault| Diagnostic {
+        severity: fault.severity,
+        object: format!("Secret {secret}"),
+        field: "--default-ssl-certificate".to_owned(),
+        reason: fault.reason,
+        message: format!("{}; unknown names are served with a certificate of our own", fault.message),
+    })
+}
+
 /// Chooses the certificate of `pattern` as ingress-nginx does. The oldest Ingress with a `spec.tls` decides:
-/// the first entry that lists the host names the Secret; failing that, the first Secret whose certificate
+/// the first entry that lists the host names the Secret, and one after it may name a certificate with a key of another
+/// kind (RSA beside ECDSA); failing that, the first Secret whose certificate
 /// covers the host. Whatever is wrong with it, the host is served with the default certificate.
 pub(crate) fn choose(
     pattern: &HostPattern,
@@ -55,7 +89,14 @@ pub(crate) fn choose(
     choice.secrets.insert(secret.clone());
     let fault = match certificates.load(secret, secrets) {
         Ok(found) if found.covers(&host) => {
-            choice.entry = Some(Arc::clone(&found.entry));
+            let more = ingress.tls.iter().skip(index + 1).filter(|entry| entry.hosts.contains(&host));
+            let mut second = None;
+            for secret in more.filter_map(|entry| entry.secret.as_ref()) {
+                choice.secrets.insert(secret.clone());
+                let usable = certificates.load(secret, secrets).ok().filter(|other| other.covers(&host));
+                second = second.or(usable.filter(|other| other.is_rsa() != found.is_rsa()));
+            }
+            choice.with(&found, second.as_deref());
             return choice;
         }
         Ok(found) => SecretFault {
@@ -102,6 +143,10 @@ impl Loaded {
     /// Whether it is valid for a host or, literally, for a wildcard.
     fn covers(&self, host: &str) -> bool {
         self.leaf.covers(host) || self.leaf.dns_names().any(|name| name.eq_ignore_ascii_case(host))
+    }
+
+    fn is_rsa(&self) -> bool {
+        matches!(self.leaf.public_key().algorithm(), KeyAlgorithm::Rsa { .. })
     }
 
     fn names(&self) -> String {
@@ -159,23 +204,4 @@ fn load(key: &ObjectKey, secret: Option<&Secret>) -> Result<Loaded, SecretFault>
     }
     let entry = cert_entry(&chain, &private, &key.to_string());
     Ok(Loaded { entry: Arc::new(entry), leaf })
-}
-
-/// The entry for a chain (leaf first) and the key that fits it; `source` names it for people.
-#[must_use]
-pub fn cert_entry(chain: &[Certificate], key: &PrivateKey, source: &str) -> CertEntry {
-    let not_after = chain.first().map_or(0, |leaf| leaf.not_after().as_second());
-    let chain: Vec<Vec<u8>> = chain.iter().map(|certificate| certificate.der().to_vec()).collect();
-    let key = key.pkcs8_der().to_vec();
-    CertEntry { fingerprint: fingerprint(&chain, &key), chain, key, source: source.into(), not_after }
-}
-
-fn fingerprint(chain: &[Vec<u8>], key: &[u8]) -> [u8; 32] {
-    let mut hasher = Sha256::new();
-    for part in chain.iter().map(Vec::as_slice).chain([key]) {
-        // The length keeps (ab, c) and (a, bc) apart.
-        hasher.update((part.len() as u64).to_be_bytes());
-        hasher.update(part);
-    }
-    hasher.finalize().into()
 }

@@ -44,6 +44,8 @@ pub struct Translator {
     /// What is wrong with the controller's ConfigMap.
     settings_diagnostics: Vec<Diagnostic>,
     streams: StreamState,
+    /// What is wrong with the Secret of `--default-ssl-certificate`.
+    default_diagnostics: Vec<Diagnostic>,
     dirty: Dirty,
     snapshot: Arc<Snapshot>,
     work: Work,
@@ -86,6 +88,7 @@ struct Dirty {
     globals: bool,
     /// TCP and UDP services.
     streams: bool,
+    default_certificate: bool,
 }
 
 impl Translator {
@@ -100,6 +103,7 @@ impl Translator {
         }
         // If one is named that is not there, somebody should know.
         dirty.streams = !settings.streams.is_empty();
+        dirty.default_certificate = settings.default_secret.is_some();
         Self {
             settings,
             missing: BTreeSet::new(),
@@ -115,6 +119,7 @@ impl Translator {
             findings: Findings::default(),
             settings_diagnostics: Vec::new(),
             streams: StreamState::default(),
+            default_diagnostics: Vec::new(),
             dirty,
             snapshot: Arc::new(Snapshot { certs, ..Snapshot::default() }),
             work: Work::default(),
@@ -157,6 +162,7 @@ impl Translator {
                 for difference in self.objects.secrets.apply(change) {
                     let key = difference.key();
                     self.certificates.forget(&key);
+                    self.dirty.default_certificate |= self.settings.default_secret.as_ref() == Some(&key);
                     self.dirty.certificates.extend(self.secret_hosts.get(&key).cloned());
                     self.touch_reference(&Reference::Secret(key));
                 }
@@ -203,6 +209,9 @@ impl Translator {
         }
         if dirty.challenges {
             is_changed |= self.translate_challenges(&mut next);
+        }
+        if dirty.default_certificate {
+            is_changed |= self.choose_default(&mut next);
         }
         if dirty.globals {
             is_changed |= self.translate_globals(&mut next);
@@ -425,16 +434,38 @@ impl Translator {
                 self.certificates.forget(secret);
             }
         }
-        let is_changed = before.entry != chosen.entry;
+        let is_changed = (&before.entry, &before.other) != (&chosen.entry, &chosen.other);
         if is_changed {
-            match &chosen.entry {
-                Some(entry) => next.certs.insert(pattern.clone(), Arc::clone(entry)),
-                None => next.certs.remove(pattern),
+            match (&chosen.entry, &chosen.other) {
+                (Some(first), Some(other)) => {
+                    next.certs.insert_two(pattern.clone(), Arc::clone(first), Arc::clone(other));
+                }
+                (Some(entry), None) => next.certs.insert(pattern.clone(), Arc::clone(entry)),
+                (None, _) => next.certs.remove(pattern),
             }
         }
         if !is_claimed && let Some(state) = self.hosts.remove(pattern) {
             self.findings.replace(&state.diagnostics, &[]);
             self.findings.replace(&state.certificate.diagnostics, &[]);
+        }
+        is_changed
+    }
+
+    /// Chooses the certificate for unknown names again.
+    fn choose_default(&mut self, next: &mut Snapshot) -> bool {
+        let Some(secret) = &self.settings.default_secret else { return false };
+        if self.objects.secrets.get(secret).is_none() {
+            self.missing.insert(Missing::Secret(secret.clone()));
+        }
+        let (entry, diagnostics) = match tls::default(secret, &mut self.certificates, &self.objects.secrets) {
+            Ok(entry) => (Some(entry), Vec::new()),
+            Err(diagnostic) => (self.settings.default_certificate.clone(), vec![diagnostic]),
+        };
+        self.findings.replace(&self.default_diagnostics, &diagnostics);
+        self.default_diagnostics = diagnostics;
+        let is_changed = next.certs.find(None) != entry.as_ref();
+        if is_changed {
+            next.certs.set_default(entry);
         }
         is_changed
     }

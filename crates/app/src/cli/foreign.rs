@@ -104,7 +104,6 @@ const LEASE: &str =
     "see --disable-leader-election and --leader-election-lease-duration, of which it is a fixed part";
 const NO_PROFILER: &str = "there is no profiler inside; use perf";
 const NO_SOLVER_POD: &str = "HTTP-01 is answered by the proxy itself, without solver pods";
-const NOT_YET_PASSTHROUGH: &str = "passing TLS through is not built yet";
 const NOT_YET_GEO: &str = "GeoIP is not built yet";
 const NOT_YET_DNS01: &str = "it tunes checks of DNS-01 that are made in another way here";
 
@@ -119,7 +118,6 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("dynamic-configuration-retries", Value, NO_NGINX),
     nginx("enable-annotation-validation", Switch, "annotations are always validated"),
     nginx("enable-ssl-chain-completion", Switch, "chains are served as they are in their Secrets"),
-    nginx("enable-ssl-passthrough", Switch, NOT_YET_PASSTHROUGH),
     nginx("enable-topology-aware-routing", Switch, "zones of endpoints are not looked at yet"),
     nginx("exclude-socket-metrics", Value, "no metrics are collected over a socket"),
     nginx("internal-logger-address", Value, "no syslog relay is needed"),
@@ -150,7 +148,7 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("size-buckets", Value, "buckets of histograms cannot be chosen yet"),
     nginx("skip_headers", Switch, LOGGING),
     nginx("skip_log_headers", Switch, LOGGING),
-    nginx("ssl-passthrough-proxy-port", Value, NOT_YET_PASSTHROUGH),
+    nginx("ssl-passthrough-proxy-port", Value, "TLS that passes through needs no port of its own"),
     nginx("status-port", Value, NO_NGINX),
     nginx("status-update-interval", Value, ON_CHANGE),
     nginx("stderrthreshold", Value, LOGGING),

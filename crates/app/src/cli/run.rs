@@ -89,6 +89,19 @@ pub(crate) struct RunArgs {
         value_name = "NS/NAME"
     )]
     pub(crate) default_ssl_certificate: Option<String>,
+    /// Pass TLS of hosts with the annotation ssl-passthrough on without decrypting it
+    #[arg(
+        long,
+        env = "JAMUL_ENABLE_SSL_PASSTHROUGH",
+        action = ArgAction::Set,
+        num_args = 0..=1,
+        require_equals = true,
+        default_value = "false",
+        default_missing_value = "true",
+        value_parser = values::boolean,
+        value_name = "BOOL"
+    )]
+    pub(crate) enable_ssl_passthrough: bool,
     /// Service that answers what no rule takes, at its first port, and writes error pages
     #[arg(long, env = "JAMUL_DEFAULT_BACKEND_SERVICE", value_parser = values::object_key, value_name = "NS/NAME")]
     pub(crate) default_backend_service: Option<String>,

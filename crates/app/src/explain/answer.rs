@@ -78,6 +78,7 @@ impl Asked {
             client: IpAddr::V4(Ipv4Addr::LOCALHOST),
             is_tls: false,
             forwarded: None,
+            tls: None,
             edits: Vec::new(),
         };
         let carry = Carry::default();

@@ -3,5 +3,6 @@
 mod acme;
 mod chart;
 mod cli;
+mod client_certificates;
 mod cluster;
 mod e2e;

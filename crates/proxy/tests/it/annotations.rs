@@ -9,7 +9,7 @@ use jamul_routing::annotations::{compile, ssl_redirect};
 use jamul_routing::draft::HostSnippet;
 use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
-use jamul_routing::{Draft, ErrorPages, PathMatch, Route};
+use jamul_routing::{Authorities, CertEntry, Draft, ErrorPages, PathMatch, Route};
 
 use crate::clients::{send, status};
 use crate::origin::Origin;
@@ -34,6 +34,14 @@ impl Lookup for Objects {
 
     fn secret(&self, name: &str) -> Option<BTreeMap<String, Vec<u8>>> {
         self.secrets.get(name).cloned()
+    }
+
+    fn authorities(&self, _secret: &str) -> Result<Authorities, String> {
+        Err("no Secret at all".to_owned())
+    }
+
+    fn key_pair(&self, _secret: &str) -> Result<Option<Arc<CertEntry>>, String> {
+        Err("no Secret at all".to_owned())
     }
 
     fn setting(&self, key: &str) -> Option<String> {

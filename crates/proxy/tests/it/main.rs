@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tasks of a test end with its runtime")]
 
 mod annotations;
+mod client_certificates;
 mod clients;
 mod compression;
 mod error_pages;
@@ -11,6 +12,8 @@ mod exchanges;
 mod forwarding;
 mod frames;
 mod grpc;
+mod handshakes;
+mod openssl;
 mod origin;
 mod plain;
 mod proxy_protocol;
@@ -24,3 +27,4 @@ mod stage;
 mod streams;
 mod tls;
 mod tunnels;
+mod upstream_tls;

@@ -47,6 +47,7 @@ impl SnapshotBuilder {
             timeouts: Timeouts::default(),
             body_limit: Some(1024),
             errors: None,
+            upstream_tls: None,
         };
         change(&mut route);
         let endpoints = endpoints.iter().copied().map(Endpoint::Address).collect();

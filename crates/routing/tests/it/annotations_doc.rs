@@ -47,15 +47,14 @@ const HEADER: &str = "\
 <!-- Made from the registry in crates/routing/src/annotations.rs; edit the keys there. -->
 
 Names stand behind the prefix `nginx.ingress.kubernetes.io/`. An empty value counts as not set. A key that is
-not in this table is reported and does nothing, except that `auth-tls-secret`, which is not supported, closes the paths
-of the Ingress.
+not in this table is reported and does nothing.
 
 **Scope**: `route` is the paths of the Ingress that carries the annotation, `host` is all paths of its hosts.
 **Risk** is ingress-nginx's own rating. **Support**: `no effect` is taken and changes nothing, because nothing is
 lost by it; `refused` is reported as an error.
 
 **If invalid**: `default` keeps the default and warns; `left out` takes nothing in its place; `closed` answers 503 on all paths of the Ingress until the value is mended, because a security setting must not be
-lost.
+lost; `host closed` answers 403 on all paths of its hosts, also those of other Ingresses.
 
 | Key | Support | Default | Scope | Risk | Summary | Example | If invalid |
 |---|---|---|---|---|---|---|---|
@@ -98,5 +97,6 @@ fn outcome(on_invalid: OnInvalid) -> &'static str {
         OnInvalid::UseDefault => "default",
         OnInvalid::LeaveOut => "left out",
         OnInvalid::Close => "closed",
+        OnInvalid::CloseHost => "host closed",
     }
 }

@@ -44,7 +44,7 @@ pub(crate) fn object<K: DeserializeOwned>(yaml: &str) -> Arc<K> {
 /// A Translator for a folder that was told of these objects; nothing is published yet.
 pub(crate) fn translator(yaml: &str) -> Translator {
     let config = Some(jamul_api::ObjectKey::new("ingress-nginx", "ingress-nginx-controller"));
-    let mut translator = Translator::new(Settings { config, ..Settings::folder() });
+    let mut translator = Translator::new(Settings { config, ssl_passthrough: true, ..Settings::folder() });
     for change in objects(yaml) {
         translator.apply(change);
     }

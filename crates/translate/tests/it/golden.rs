@@ -89,6 +89,12 @@ fn render(translator: &Translator) -> String {
     for (pattern, routes) in hosts {
         let tls = if routes.has_tls { " (tls)" } else { "" };
         writeln!(text, "host {pattern}{tls}").unwrap();
+        if let Some(policy) = &routes.tls {
+            writeln!(text, "  {policy:?}").unwrap();
+        }
+        if let Some(upstream) = &routes.passthrough {
+            writeln!(text, "  TLS passes through to {}", upstream.0).unwrap();
+        }
         render_routes(&mut text, routes, &snapshot);
     }
     let certificates: BTreeMap<_, _> = snapshot.certs.iter().collect();
@@ -123,6 +129,9 @@ fn render_routes(text: &mut String, routes: &HostRoutes, snapshot: &Snapshot) {
         }
         if let Some(errors) = &route.errors {
             writeln!(text, "    {errors:?}").unwrap();
+        }
+        if let Some(tls) = &route.upstream_tls {
+            writeln!(text, "    {tls:?}").unwrap();
         }
         if route.body_limit != Some(jamul_routing::draft::DEFAULT_BODY_LIMIT) {
             writeln!(text, "    body limit {:?}", route.body_limit).unwrap();

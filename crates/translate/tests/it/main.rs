@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
+mod certificates;
 mod conformance;
 mod fixture;
 mod golden;
