@@ -30,13 +30,11 @@ use crate::explain::{self, Known};
 use pulse::Pulse;
 use streams::{AdminBody, Wanted};
 
-async fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let listener = TcpListener::bind(address).await;
-        listeners.push(listener.with_context(|| format!("cannot listen on {address} (--healthz-port)"))?);
-    }
-    Ok(listeners)
+fn bind(addresses: &[SocketAddr]) -> anyhow::Result<Vec<TcpListener>> {
+    let listen = |address: &SocketAddr| {
+        plain::listen(*address).with_context(|| format!("cannot listen on {address} (--healthz-port)"))
+    };
+    addresses.iter().map(listen).collect()
 }
 
 /// Answers on all `addresses` until `shutdown`.
@@ -48,7 +46,7 @@ pub(crate) async fn serve(
     state: AdminState,
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
-    let listeners = bind(addresses).await?;
+    let listeners = bind(addresses)?;
     let admin = Arc::new(Admin {
         state,
         pulses: watch::Sender::new(Pulse::default()),

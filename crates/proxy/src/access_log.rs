@@ -7,14 +7,16 @@ use std::cell::{Cell, RefCell};
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError};
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, Version};
-use jamul_routing::Endpoint;
+use http::HeaderValue;
+use jamul_routing::log_format::AccessLogRules;
 use jiff::Timestamp;
 
-use crate::digits::{LocalTime, push_ip, push_number, push_seconds, push_socket};
+use crate::digits::{LocalTime, push_ip, push_number, push_seconds};
+use crate::log_line::{self, escape, escape_json, protocol, push_endpoint, push_upstream_name};
 use crate::record::ExchangeRecord;
 use crate::settings::LogFormat;
 
@@ -59,15 +61,20 @@ impl AccessLog {
 
     /// Writes the line of `record`, which is over `now`.
     pub(crate) fn exchange_finished(&self, record: &ExchangeRecord, now: Instant) {
-        if self.sink.is_none() || !record.is_logged {
+        let is_taken = |rules: &Arc<AccessLogRules>| rules.takes(&record.target);
+        if self.sink.is_none() || !record.is_logged || !record.log_rules.as_ref().is_none_or(is_taken) {
             return;
         }
         let length = {
             let Buffer { lines, time } = &mut *self.buffer.borrow_mut();
-            match self.format {
-                LogFormat::Text => text(lines, record, time.at(Timestamp::now()), now),
+            let custom = record.log_rules.as_ref().and_then(|rules| rules.format.as_ref());
+            match (self.format, custom) {
+                (LogFormat::Text | LogFormat::Json, Some(format)) => {
+                    log_line::push(lines, format, record, time.at(Timestamp::now()), now);
+                }
+                (LogFormat::Text, None) => text(lines, record, time.at(Timestamp::now()), now),
                 // Writing to a String cannot fail.
-                LogFormat::Json => drop(json(lines, record, now)),
+                (LogFormat::Json, None) => drop(json(lines, record, now)),
             }
             lines.push('\n');
             lines.len()
@@ -129,7 +136,9 @@ pub(crate) fn write(buffers: &Receiver<String>) {
 /// ingress-nginx's default `log-format-upstream`.
 fn text(out: &mut String, record: &ExchangeRecord, time: &str, now: Instant) {
     push_ip(out, record.client);
-    push_all(out, [" - - [", time, "] \"", record.method.as_str(), " "]);
+    out.push_str(" - ");
+    header(out, record.remote_user.as_ref());
+    push_all(out, [" [", time, "] \"", record.method.as_str(), " "]);
     escape(out, record.target.as_bytes());
     push_all(out, [" ", protocol(record.version), "\" ", record.status.as_str(), " "]);
     push_number(out, record.sent);
@@ -197,35 +206,6 @@ fn json(out: &mut String, record: &ExchangeRecord, now: Instant) -> std::fmt::Re
     Ok(())
 }
 
-/// `$proxy_upstream_name`: namespace, Service and port.
-fn push_upstream_name(out: &mut String, record: &ExchangeRecord) {
-    match &record.route {
-        Some(route) if !route.origin.service.is_empty() => {
-            let origin = &route.origin;
-            push_all(out, [&origin.namespace, "-", &origin.service, "-", &origin.port]);
-        }
-        Some(_) | None => out.push_str("upstream-default-backend"),
-    }
-}
-
-fn push_endpoint(out: &mut String, endpoint: &Endpoint) {
-    match endpoint {
-        Endpoint::Address(address) => push_socket(out, *address),
-        Endpoint::Name(name, port) => {
-            push_all(out, [name, ":"]);
-            push_number(out, (*port).into());
-        }
-    }
-}
-
-fn protocol(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_2 => "HTTP/2.0",
-        Version::HTTP_10 => "HTTP/1.0",
-        _ => "HTTP/1.1",
-    }
-}
-
 fn header(out: &mut String, value: Option<&HeaderValue>) {
     match value {
         Some(value) => escape(out, value.as_bytes()),
@@ -233,38 +213,12 @@ fn header(out: &mut String, value: Option<&HeaderValue>) {
     }
 }
 
-/// nginx's default escaping: what could end a field or a line becomes `\xXX`.
-fn escape(out: &mut String, bytes: &[u8]) {
-    let is_plain = |byte: u8| !matches!(byte, b'"' | b'\\' | ..=0x1f | 0x7f..);
-    for part in bytes.chunk_by(|one, next| is_plain(*one) && is_plain(*next)) {
-        match part {
-            [byte] if !is_plain(*byte) => push_hex(out, "\\x", *byte),
-            // Plain bytes are ASCII.
-            plain => out.push_str(std::str::from_utf8(plain).unwrap_or_default()),
-        }
-    }
-}
-
 fn member(out: &mut String, name: &str, bytes: &[u8]) {
     out.push_str(",\"");
     out.push_str(name);
     out.push_str("\":\"");
-    for &byte in bytes {
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            ..=0x1f | 0x7f.. => push_hex(out, "\\u00", byte),
-            plain => out.push(plain as char),
-        }
-    }
+    escape_json(out, bytes);
     out.push('"');
-}
-
-fn push_hex(out: &mut String, prefix: &str, byte: u8) {
-    let digit = |value: u8| char::from_digit(u32::from(value), 16).unwrap_or('0').to_ascii_uppercase();
-    out.push_str(prefix);
-    out.push(digit(byte >> 4));
-    out.push(digit(byte & 0xf));
 }
 
 #[cfg(test)]
@@ -290,17 +244,35 @@ mod tests {
     }
 
     #[test]
-    fn what_could_end_a_field_is_escaped_wherever_it_is() {
-        let mut line = String::new();
-        escape(&mut line, b"\"a\\bc\n\x7f\xffd\"");
-        assert_eq!(line, "\\x22a\\x5Cbc\\x0A\\x7F\\xFFd\\x22");
-    }
-
-    #[test]
     fn a_json_line_escapes_what_clients_send() {
         let mut line = String::new();
         json(&mut line, &record(), Instant::now()).unwrap();
         assert!(line.contains("\"http_user_agent\":\"probe\\\"1\""), "{line}");
         assert!(line.ends_with("\"req_id\":\"abc\"}"), "{line}");
+    }
+
+    #[test]
+    fn settings_say_which_exchanges_are_written_and_how() {
+        let setting = |key: &str| match key {
+            "log-format-upstream" => Some("$request_method $http_user_agent".to_owned()),
+            "skip-access-log-urls" => Some("~^/skipped".to_owned()),
+            _ => None,
+        };
+        let mut invalid = Vec::new();
+        let rules = Arc::new(AccessLogRules::compile(&setting, &mut invalid));
+        let (sink, lines) = std::sync::mpsc::sync_channel(1);
+        let log = AccessLog::new(Some(sink), LogFormat::Text);
+        // No runtime: lines wait for the end.
+        log.close();
+        for target in ["/skipped/x", "/a"] {
+            let request = http::Request::post(target).header("user-agent", "probe");
+            let (parts, ()) = request.body(()).unwrap().into_parts();
+            let mut record = ExchangeRecord::begin("192.0.2.7".parse().unwrap(), &parts);
+            record.log_as(&rules, &parts.headers);
+            log.exchange_finished(&record, Instant::now());
+        }
+        drop(log);
+        assert_eq!(lines.recv().as_deref(), Ok("POST probe\n"));
+        assert!(lines.recv().is_err() && invalid.is_empty());
     }
 }

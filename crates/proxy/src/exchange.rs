@@ -48,7 +48,9 @@ pub(crate) async fn run(
     let is_grpc = grpc::is_call(version, &parts.headers);
     let snapshot = worker.snapshots.load_full();
     let client = snapshot.globals.edge.trust.client(&parts.headers, connection.peer);
-    let record = ExchangeRecord::begin(client, &parts);
+    let mut record = ExchangeRecord::begin(client, &parts);
+    record.is_tls = connection.is_tls;
+    record.log_as(&snapshot.globals.access_log, &parts.headers);
     let mut open = OpenRecord::new(record, &worker.metrics, &worker.log, &worker.tap);
     let serving = serve(&worker, &connection, &snapshot, parts, incoming, &mut open.record);
     let outcome = AssertUnwindSafe(serving).catch_unwind().await.unwrap_or(Err(Failure::Panic));

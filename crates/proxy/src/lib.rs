@@ -35,6 +35,7 @@ mod grpc;
 mod idle;
 mod listener;
 mod local;
+mod log_line;
 mod meter;
 mod multiplex;
 mod open_record;

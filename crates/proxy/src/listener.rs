@@ -64,6 +64,11 @@ fn bind_udp(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::UdpSo
     Ok(socket.into())
 }
 
+/// Listens there for one task.
+pub(crate) fn open(address: SocketAddr) -> io::Result<std::net::TcpListener> {
+    bind(address, Sharing::Task)
+}
+
 /// Fails if another process listens there: with `SO_REUSEPORT` alone it would silently get half of our
 /// connections.
 fn probe(address: SocketAddr) -> io::Result<()> {
@@ -72,7 +77,10 @@ fn probe(address: SocketAddr) -> io::Result<()> {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Sharing {
+    /// It only tells whether the address is free.
     Nobody,
+    /// One task accepts.
+    Task,
     Workers,
 }
 
@@ -89,8 +97,9 @@ fn bind(address: SocketAddr, sharing: Sharing) -> io::Result<std::net::TcpListen
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    if sharing == Sharing::Workers {
-        socket.listen(BACKLOG)?;
+    match sharing {
+        Sharing::Nobody => {}
+        Sharing::Task | Sharing::Workers => socket.listen(BACKLOG)?,
     }
     Ok(socket.into())
 }

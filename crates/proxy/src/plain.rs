@@ -44,6 +44,14 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Pause after an error of `accept`.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
+/// Takes an address for one of these; of IPv6 it takes IPv6 only, so that `0.0.0.0` and `[::]` can be named side by side.
+///
+/// # Errors
+/// The address cannot be had.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    TcpListener::from_std(crate::listener::open(address)?)
+}
+
 /// Serves http/1.1 on `listener`, with TLS if `tls` is given, until `shutdown`; then finishes what is in
 /// flight.
 pub async fn serve(

@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use jamul_routing::carry::Guard;
+use jamul_routing::log_format::{AccessLogRules, remote_user};
 use jamul_routing::{Endpoint, Route};
 
 use crate::failure::Failure;
@@ -24,6 +25,13 @@ pub(crate) struct ExchangeRecord {
     pub(crate) referer: Option<HeaderValue>,
     pub(crate) user_agent: Option<HeaderValue>,
     pub(crate) request_id: HeaderValue,
+    /// Of Basic credentials.
+    pub(crate) remote_user: Option<HeaderValue>,
+    /// Headers that `log-format-upstream` names.
+    pub(crate) logged_headers: Vec<Option<HeaderValue>>,
+    pub(crate) is_tls: bool,
+    /// How the exchange is written, if not as usual.
+    pub(crate) log_rules: Option<Arc<AccessLogRules>>,
     /// Bytes of the request head, about as they were on the wire.
     pub(crate) head_length: u64,
     /// The request body, if an upstream gets one.
@@ -65,6 +73,10 @@ impl ExchangeRecord {
             host: host(parts),
             head_length: head_length(&parts.method, &target, &parts.headers),
             target,
+            remote_user: remote_user(&parts.headers),
+            logged_headers: Vec::new(),
+            is_tls: false,
+            log_rules: None,
             version: parts.version,
             referer: parts.headers.get(header::REFERER).cloned(),
             user_agent: parts.headers.get(header::USER_AGENT).cloned(),
@@ -82,6 +94,17 @@ impl ExchangeRecord {
             answered_by: None,
             started: Instant::now(),
         }
+    }
+
+    /// Takes what the settings want written.
+    pub(crate) fn log_as(&mut self, rules: &Arc<AccessLogRules>, headers: &HeaderMap) {
+        if rules.is_usual() {
+            return;
+        }
+        if let Some(format) = &rules.format {
+            self.logged_headers = format.headers.iter().map(|name| headers.get(name).cloned()).collect();
+        }
+        self.log_rules = Some(Arc::clone(rules));
     }
 
     /// Head and body of the request in bytes.

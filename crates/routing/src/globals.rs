@@ -8,6 +8,7 @@ use crate::annotation::Invalid;
 use crate::annotations::gate::{RISK_LEVEL, parse_risk};
 use crate::compression::Compression;
 use crate::edge::Edge;
+use crate::log_format::AccessLogRules;
 use crate::setting_reader::SettingReader;
 use crate::tls_settings::TlsSettings;
 
@@ -22,6 +23,8 @@ pub struct Globals {
     pub tls: TlsSettings,
     /// Which responses are compressed.
     pub compression: Arc<Compression>,
+    /// What is written to the access log.
+    pub access_log: Arc<AccessLogRules>,
     /// Whose `Server` responses carry.
     pub server: ServerHeader,
 }
@@ -54,6 +57,7 @@ impl Default for Globals {
             edge: Arc::default(),
             tls: TlsSettings::default(),
             compression: Arc::default(),
+            access_log: Arc::default(),
             server: ServerHeader::default(),
         }
     }
@@ -66,13 +70,14 @@ impl Globals {
         let hsts = hsts(&mut settings);
         let edge = Arc::new(Edge::read(&mut settings));
         let compression = Arc::new(Compression::compile(&setting, &mut settings.invalid));
+        let access_log = Arc::new(AccessLogRules::compile(&setting, &mut settings.invalid));
         let server = server(&mut settings);
         // The annotations are judged by it one Ingress at a time; a word that is none is told once.
         settings.value(RISK_LEVEL, parse_risk, "Low, Medium, High or Critical");
         let mut invalid = settings.invalid;
         let (tls, of_tls) = TlsSettings::compile(&setting);
         invalid.extend(of_tls);
-        (Self { hsts, edge, tls, compression, server }, invalid)
+        (Self { hsts, edge, tls, compression, access_log, server }, invalid)
     }
 }
 

@@ -30,6 +30,7 @@ pub mod head;
 pub mod health;
 pub mod host;
 mod identity;
+pub mod log_format;
 mod passwords;
 pub mod path;
 pub mod retry;

@@ -44,3 +44,11 @@ async fn whole_requests_are_answered_with_and_without_tls_until_shutdown() {
     serving_tls.await.unwrap();
     assert!(TcpStream::connect(plain_address).await.is_err());
 }
+
+#[tokio::test]
+async fn all_addresses_of_both_families_are_listened_on_side_by_side() {
+    // A machine without IPv6 has nothing to take.
+    let Ok(six) = plain::listen("[::]:0".parse().unwrap()) else { return };
+    let port = six.local_addr().unwrap().port();
+    plain::listen(std::net::SocketAddr::from(([0, 0, 0, 0], port))).expect("the same port of IPv4");
+}
