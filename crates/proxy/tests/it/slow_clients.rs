@@ -1,5 +1,6 @@
 //! Clients that take their time, or more than their share.
 
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use jamul_routing::CertTable;
@@ -35,6 +36,20 @@ async fn seen(stream: &mut (impl tokio::io::AsyncRead + Unpin), head: [u8; 9]) {
     tokio::time::timeout(LONG / 2, reading).await.expect("the frame comes");
 }
 
+/// A connection whose first exchange is over. Where there is little time for a head, an honest one may be late on a busy
+/// machine: then another connection is tried.
+async fn used(address: SocketAddr) -> TcpStream {
+    for _ in 0..100 {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut begin = [0; 12];
+        if stream.write_all(GET.as_bytes()).await.is_ok() && stream.read_exact(&mut begin).await.is_ok() {
+            assert_eq!(&begin, b"HTTP/1.1 200");
+            return stream;
+        }
+    }
+    panic!("no head was in time");
+}
+
 #[tokio::test]
 async fn a_head_that_does_not_come_to_its_end_ends_the_connection() {
     let origin = Origin::start("one").await;
@@ -44,11 +59,7 @@ async fn a_head_that_does_not_come_to_its_end_ends_the_connection() {
     });
     let stage = Stage::start(builder);
     // However steadily its bytes come, and whether it is the first or another on its connection.
-    for first in ["", GET] {
-        let mut stream = TcpStream::connect(stage.http).await.unwrap();
-        if !first.is_empty() {
-            assert_eq!(status(&exchange(&mut stream, first).await), 200);
-        }
+    for mut stream in [TcpStream::connect(stage.http).await.unwrap(), used(stage.http).await] {
         let dripping = async {
             let mut drip = tokio::time::interval(SHORT / 10);
             while stream.write_all(b"G").await.is_ok() && drip.tick().await.elapsed() < LONG {}
