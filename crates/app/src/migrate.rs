@@ -11,6 +11,7 @@ mod report;
 use std::path::{Path, PathBuf};
 
 use anyhow::bail;
+use jamul_api::ObjectKey;
 use jamul_routing::Diagnostic;
 use jamul_store::{Clock, Memory, Store};
 use jamul_translate::Settings;
@@ -43,13 +44,15 @@ pub(crate) fn migrate(args: &MigrateArgs) -> anyhow::Result<bool> {
     if let Some(folder) = &args.manifests {
         documents.extend(documents::of_folder(folder)?);
     }
-    let mut wrong = wrong_values(args.manifests.as_deref(), &args.files)?;
+    let config = documents.iter().find_map(config_map::key);
+    let mut wrong = wrong_values(args.manifests.as_deref(), &args.files, config)?;
     if args.way.is_given() && !has_files {
         let store = remote::on(&args.way, async |store| {
             documents.extend(documents::of_cluster(&remote::client(&args.way).await?).await?);
             Ok(store.clone())
         })?;
-        wrong.extend(invalid(&store, Settings::default()));
+        let config = documents.iter().find_map(config_map::key);
+        wrong.extend(invalid(&store, Settings { config, ..Settings::default() }));
     }
     for document in &documents {
         findings.extend(of_document(document, &wrong)?);
@@ -68,14 +71,20 @@ pub(crate) fn migrate(args: &MigrateArgs) -> anyhow::Result<bool> {
     Ok(report.is_fine())
 }
 
-/// Values of annotations that the translation refuses, so that the report says what a run would say.
-fn wrong_values(manifests: Option<&Path>, files: &[PathBuf]) -> anyhow::Result<Vec<Diagnostic>> {
+/// Values of annotations that the translation refuses under the settings of `config`, so that the report says what a run
+/// would say.
+fn wrong_values(
+    manifests: Option<&Path>,
+    files: &[PathBuf],
+    config: Option<ObjectKey>,
+) -> anyhow::Result<Vec<Diagnostic>> {
+    let settings = Settings { config, ..Settings::folder() };
     let clock = || Clock::new(Timestamp::now);
     let mut found = Vec::new();
     let folder = manifests.map(|folder| Memory::of_folder(folder, clock())).transpose()?;
     let files = (!files.is_empty()).then(|| Memory::of_files(files, clock())).transpose()?;
     for memory in folder.into_iter().chain(files) {
-        found.extend(invalid(&Store::Memory(memory), Settings::folder()));
+        found.extend(invalid(&Store::Memory(memory), settings.clone()));
     }
     Ok(found)
 }
@@ -149,9 +158,9 @@ fn of_values(document: &Document) -> anyhow::Result<Vec<Finding>> {
     for (pointer, path) in [("/controller/config", "controller.config"), ("/config", "config")] {
         if chart == "ingress-nginx" && pointer == "/controller/config" {
             let data = values.pointer(pointer).and_then(Value::as_object).into_iter().flatten();
-            findings.extend(data.map(|(key, value)| {
-                config_map::of_key(document, &format!("{path}."), key, &report::short(value))
-            }));
+            findings.extend(
+                data.map(|(key, value)| config_map::of_key(document, &format!("{path}."), key, value)),
+            );
         }
     }
     let pointer = if chart == "ingress-nginx" { "/controller/extraArgs" } else { "/extraArgs" };

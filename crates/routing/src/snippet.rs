@@ -16,6 +16,13 @@ pub(crate) use text::{Scene, Text};
 
 use std::fmt;
 
+/// Settings with snippets of all routes, the widest first.
+pub const SETTINGS: [(&str, Context); 3] = [
+    ("http-snippet", Context::Server),
+    ("server-snippet", Context::Server),
+    ("location-snippet", Context::Location),
+];
+
 /// What could not be understood, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {

@@ -68,10 +68,10 @@ fn of_nginx(name: &str) -> (Verdict, String) {
 
 /// What to do about an annotation that is refused.
 fn way_out(name: &str) -> &'static str {
-    if name.ends_with("-snippet") && name != "modsecurity-snippet" {
-        "Write what it does with annotations: custom-headers, permanent-redirect, denylist-source-range, rewrite-target."
-    } else {
-        "Put a web application firewall before or behind, and take it away here."
+    match name {
+        "auth-snippet" => "Put its headers into a ConfigMap that auth-proxy-set-headers names.",
+        "stream-snippet" => "Leave what it does to a proxy in front, and take it away here.",
+        _ => "Put a web application firewall before or behind, and take it away here.",
     }
 }
 
@@ -150,9 +150,9 @@ mod tests {
     }
 
     #[test]
-    fn snippets_are_refused_with_what_to_write_instead() {
-        let (verdict, advice) = of_nginx("configuration-snippet");
-        assert!(verdict == Verdict::Refused && advice.contains("custom-headers"), "{advice}");
+    fn what_is_refused_comes_with_what_to_write_instead() {
+        let (verdict, advice) = of_nginx("auth-snippet");
+        assert!(verdict == Verdict::Refused && advice.contains("auth-proxy-set-headers"), "{advice}");
         assert_eq!(
             of_nginx("ssl-redirct").1,
             "not known to ingress-nginx either; did you mean ssl-redirect?"

@@ -135,14 +135,19 @@ impl Report {
     }
 }
 
-/// A value on one line, not endless.
-pub(super) fn short(value: &Value) -> String {
-    let text = match value {
+/// A value as a controller would read it.
+pub(super) fn whole(value: &Value) -> String {
+    match value {
         Value::String(text) => text.clone(),
         Value::Null => String::new(),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
-    };
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    }
+}
+
+/// A value on one line, not endless.
+pub(super) fn short(value: &Value) -> String {
+    let line = whole(value);
+    let line = line.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(MOST_SHOWN) {
         Some((end, _)) => format!("{}...", line.get(..end).unwrap_or_default()),
         None => line,

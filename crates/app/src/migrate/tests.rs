@@ -10,8 +10,10 @@ fn report(files: &[(&str, &str)], values: Option<&str>, args: &[&str]) -> Report
         std::fs::write(folder.path().join(name), text).unwrap();
     }
     let mut findings = Vec::new();
-    let wrong = wrong_values(Some(folder.path()), &[]).unwrap();
-    for document in documents::of_folder(folder.path()).unwrap() {
+    let documents = documents::of_folder(folder.path()).unwrap();
+    let config = documents.iter().find_map(config_map::key);
+    let wrong = wrong_values(Some(folder.path()), &[], config).unwrap();
+    for document in documents {
         findings.extend(of_document(&document, &wrong).unwrap());
     }
     if let Some(values) = values {
@@ -61,6 +63,21 @@ fn each_annotation_has_its_verdict_and_a_wrong_value_is_refused() {
 }
 
 #[test]
+fn a_snippet_is_honoured_if_the_settings_allow_it_and_it_is_understood() {
+    let config = "apiVersion: v1
+kind: ConfigMap
+metadata: {name: ingress-nginx-controller}
+data: {allow-snippet-annotations: 'true', annotations-risk-level: Critical}
+";
+    let key = "nginx.ingress.kubernetes.io/configuration-snippet";
+    let unknown = INGRESS.replace("more_set_headers", "lua_code");
+    for (ingress, verdict) in [(INGRESS, Verdict::Honoured), (&unknown, Verdict::Refused)] {
+        let report = report(&[("config.yaml", config), ("web.yaml", ingress)], None, &[]);
+        assert!(verdicts(&report).contains(&(key, verdict)), "{}", report.text());
+    }
+}
+
+#[test]
 fn arguments_are_judged_wherever_they_stand() {
     let deployment = "apiVersion: apps/v1
 kind: Deployment
@@ -92,7 +109,7 @@ fn settings_are_judged_in_the_config_map_and_in_chart_values() {
     let config = "apiVersion: v1
 kind: ConfigMap
 metadata: {name: ingress-nginx-controller}
-data: {proxy-body-size: 8m, worker-processes: '4', http-snippet: 'map {}', nonsense: x}
+data: {proxy-body-size: 8m, worker-processes: '4', http-snippet: 'map {}', location-snippet: deny all;, keep-alive: ever, nonsense: x}
 ---
 apiVersion: v1
 kind: ConfigMap
@@ -105,6 +122,8 @@ data: {key: value}
     assert_eq!(find("proxy-body-size"), Some(Verdict::Honoured));
     assert_eq!(find("worker-processes"), Some(Verdict::WithoutEffect));
     assert_eq!(find("http-snippet"), Some(Verdict::Refused));
+    assert_eq!(find("location-snippet"), Some(Verdict::Honoured));
+    assert_eq!(find("keep-alive"), Some(Verdict::Refused));
     assert_eq!(find("nonsense"), Some(Verdict::WithoutEffect));
     assert_eq!(find("key"), None);
     assert_eq!(find("controller.config.proxy-read-timeout"), Some(Verdict::Honoured));

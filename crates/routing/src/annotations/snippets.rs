@@ -14,17 +14,11 @@ use crate::annotations::access_log;
 use crate::draft::{Draft, HostSnippet, RouteDraft};
 use crate::filter::{Filter, Scope, Verdict};
 use crate::head::{Reply, RequestHead};
-use crate::snippet::{Access, Context, Program, Snippet, parse};
+use crate::snippet::{Access, Context, Program, SETTINGS, Snippet, parse};
 
 const CONFIGURATION: &str = "configuration-snippet";
 const SERVER: &str = "server-snippet";
-const HTTP: &str = "http-snippet";
-const LOCATION: &str = "location-snippet";
 const ALLOWED: &str = "allow-snippet-annotations";
-
-/// Settings with snippets of all routes, the widest first.
-const SETTINGS: [(&str, Context); 3] =
-    [(HTTP, Context::Server), (SERVER, Context::Server), (LOCATION, Context::Location)];
 
 /// The family.
 #[derive(Debug)]
@@ -363,9 +357,11 @@ mod tests {
     fn annotations_need_leave_and_settings_do_not() {
         let refused = compile_with(&Family, &[(CONFIGURATION, "deny all;")], &Objects::default());
         assert!(refused.is_err_and(|invalid| invalid.expected.contains(ALLOWED)));
-        for (key, text, is_valid) in
-            [(LOCATION, "deny all;", true), (HTTP, "add_header A b;", true), (SERVER, "proxy_pass x;", false)]
-        {
+        for (key, text, is_valid) in [
+            ("location-snippet", "deny all;", true),
+            ("http-snippet", "add_header A b;", true),
+            (SERVER, "proxy_pass x;", false),
+        ] {
             let settings = [(key.to_owned(), text.to_owned())].into();
             let found = compile_with(&Family, &[], &Objects { settings, ..Objects::default() });
             assert_eq!(found.is_ok(), is_valid, "{key}");
