@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
@@ -14,16 +14,17 @@ use jamul_routing::route::Target;
 use jamul_routing::{Condition, Endpoint, Observation, RequestHead, ResponseHead, Route, Snapshot, Upstream};
 
 use crate::attempts::Attempts;
-use crate::balance::Pick;
+use crate::balance::{InFlight, Pick};
 use crate::body::{Relay, Source};
 use crate::conn_info::ConnInfo;
 use crate::error_page;
 use crate::failure::Failure;
 use crate::forward;
 use crate::meter::Meter;
+use crate::mirror;
 use crate::outcome::Outcome;
 use crate::pool::PoolKey;
-use crate::record::{ExchangeRecord, UpstreamRecord};
+use crate::record::{ExchangeRecord, Timing, UpstreamRecord};
 use crate::request_body::{Replay, RequestBody};
 use crate::upgrade::{self, Form, Upgrade};
 use crate::upstream::{Broken, Lease, Reuse};
@@ -39,6 +40,16 @@ struct Unanswered {
     again: Option<Request<RequestBody>>,
 }
 
+/// What an attempt gave.
+#[derive(Debug)]
+struct Answered {
+    response: Response<Incoming>,
+    lease: Lease,
+    /// The request's head, for another attempt.
+    spare: Option<Request<()>>,
+    timing: Timing,
+}
+
 /// An exchange whose filters have let it pass.
 #[derive(Debug)]
 pub(crate) struct Asking<'a> {
@@ -47,6 +58,8 @@ pub(crate) struct Asking<'a> {
     pub(crate) snapshot: &'a Snapshot,
     pub(crate) route: &'a Route,
     pub(crate) wish: Wish<'a>,
+    /// Where a copy of the request goes.
+    pub(crate) copy_to: Option<String>,
 }
 
 impl Asking<'_> {
@@ -61,7 +74,7 @@ impl Asking<'_> {
         upgrade: Option<Upgrade>,
         record: &mut ExchangeRecord,
     ) -> Result<Outcome, Failure> {
-        let Self { worker, connection, route, .. } = *self;
+        let Self { worker, connection, route, .. } = self;
         let upstream = match self.upstream() {
             Err(Failure::NoEndpoint) => {
                 let stand_in = self.stand_in().ok_or(Failure::NoEndpoint)?;
@@ -81,21 +94,27 @@ impl Asking<'_> {
         let id = record.request_id.clone();
         let mut request =
             forward::request(head, body, connection, &self.snapshot.globals.edge.trust, id, protocol, wire)?;
-        let mut pick = group.pick(&self.wish, attempts.tried()).ok_or(Failure::NoEndpoint)?;
+        if let (Some(mirror), Some(url)) = (&route.mirror, &self.copy_to) {
+            mirror::begin(worker, mirror, url.clone(), &request);
+        }
+        let mut pick = group.place(&self.wish, attempts.tried()).await?;
         loop {
             asked(record, &pick.member.endpoint);
             let spare = attempts.spare(&request);
             let sent = self.send(&pick, wire, request, spare, &replay, &meter).await;
             let (end, again) = match sent {
-                Ok((response, lease, spare)) => match attempts.refuses(response.status(), spare, &replay) {
-                    Some(again) => (Failure::Upstream, again),
-                    None => {
-                        replay.forget();
-                        let mut outcome = self.answered(response, lease, upgrade, record)?;
-                        self.begin_session(&pick, &mut outcome);
-                        return Ok(outcome);
+                Ok(Answered { response, lease, spare, timing }) => {
+                    match attempts.refuses(response.status(), spare, &replay) {
+                        Some(again) => (Failure::Upstream, again),
+                        None => {
+                            replay.forget();
+                            answered_in(record, timing);
+                            let mut outcome = self.answered(response, lease, upgrade, record)?;
+                            self.begin_session(&pick, &mut outcome);
+                            return Ok(outcome);
+                        }
                     }
-                },
+                }
                 Err(Unanswered { failure, again, condition }) => match again {
                     Some(again) if attempts.goes_on_after(condition) => (failure, again),
                     Some(_) | None => return Err(failure),
@@ -103,7 +122,9 @@ impl Asking<'_> {
             };
             attempts.next(pick.index);
             request = again;
-            pick = group.pick(&self.wish, attempts.tried()).ok_or(end)?;
+            // What is held there is let go before room is looked for elsewhere.
+            drop(pick);
+            pick = group.place(&self.wish, attempts.tried()).await.map_err(|_| end)?;
         }
     }
 
@@ -116,14 +137,15 @@ impl Asking<'_> {
         mut spare: Option<Request<()>>,
         replay: &Replay,
         meter: &Meter,
-    ) -> Result<(Response<Incoming>, Lease, Option<Request<()>>), Unanswered> {
+    ) -> Result<Answered, Unanswered> {
         let (worker, timeouts) = (self.worker, &self.route.timeouts);
         let (pool, tls) = (&worker.pool, &worker.upstream_tls);
         let health = pick.member.health();
         let repeats = spare.is_some();
         let mut reuse = Reuse::Allowed;
         loop {
-            let (key, busy) = (PoolKey::new(&pick.member.endpoint, wire, self.route), pick.member.begin());
+            let (key, busy) = (PoolKey::new(&pick.member.endpoint, wire, self.route), pick.begin());
+            let began = Instant::now();
             let lease = Lease::take(pool, tls, key, reuse, timeouts.connect, busy).await;
             let mut lease = match lease {
                 Ok(lease) => lease,
@@ -138,11 +160,13 @@ impl Asking<'_> {
             let Broken { failure, condition, unsent } = match lease.send(request, timeouts, meter).await {
                 Ok(response) => {
                     pick.member.answered_after(begun.elapsed());
+                    let connect = if lease.is_reused { Duration::ZERO } else { begun.duration_since(began) };
+                    let timing = Timing { began, connect, header: began.elapsed() };
                     let is_failure = response.status().is_server_error()
                         && Condition::of_status(response.status())
                             .is_some_and(|condition| self.route.retry.on.contains(condition));
                     health.observe(if is_failure { Observation::Failed } else { Observation::Answered });
-                    return Ok((response, lease, spare));
+                    return Ok(Answered { response, lease, spare, timing });
                 }
                 Err(broken) => broken,
             };
@@ -168,17 +192,13 @@ impl Asking<'_> {
 
     /// The upstream to ask: the route's or a canary.
     fn upstream(&self) -> Result<&Arc<Upstream>, Failure> {
-        let id = match (self.wish.choice.target, self.wish.choice.canary) {
+        match (self.wish.choice.target, self.wish.choice.canary) {
             (Target::Closed, _) => return Err(Failure::RouteClosed),
-            (_, Some(canary)) => canary,
-            (Target::Upstream(id), None) => id,
             (Target::NotFound, None) => return Err(Failure::NoRoute),
-        };
-        let upstream = self.snapshot.upstreams.get(id).ok_or(Failure::NoEndpoint)?;
-        if upstream.endpoints.is_empty() {
-            return Err(Failure::NoEndpoint);
+            (Target::Upstream(_), _) | (Target::NotFound, Some(_)) => {}
         }
-        Ok(upstream)
+        let upstream = self.wish.upstream.filter(|upstream| !upstream.endpoints.is_empty());
+        upstream.ok_or(Failure::NoEndpoint)
     }
 
     /// Who answers in place of a Service without endpoints.
@@ -208,7 +228,7 @@ impl Asking<'_> {
         if response.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it (RFC 9110 section 15.2.2).
             let upgrade = upgrade.ok_or(Failure::Upstream)?;
-            return Ok(self.switched(response, upgrade));
+            return Ok(self.switched(response, upgrade, lease.in_flight));
         }
         if upgrade.is_some_and(|upgrade| upgrade.form == Form::Connect) && response.status().is_success() {
             // To the client it would mean that it has its tunnel (RFC 8441 section 5).
@@ -227,10 +247,10 @@ impl Asking<'_> {
     }
 
     /// From here on the connections belong to another protocol (WebSocket): bytes pass unseen.
-    fn switched(&self, mut response: Response<Incoming>, upgrade: Upgrade) -> Outcome {
+    fn switched(&self, mut response: Response<Incoming>, upgrade: Upgrade, in_flight: InFlight) -> Outcome {
         let upstream = hyper::upgrade::on(&mut response);
         let Upgrade { client, form, .. } = upgrade;
-        upgrade::tunnel(self.worker, self.connection, client, upstream, self.route.timeouts);
+        upgrade::tunnel(self.worker, self.connection, client, upstream, self.route.timeouts, in_flight);
         let mut headers: HeaderMap = std::mem::take(response.headers_mut());
         let protocol = headers.get(header::UPGRADE).cloned();
         forward::clean_response(&mut headers);
@@ -253,5 +273,11 @@ impl Asking<'_> {
 
 fn asked(record: &mut ExchangeRecord, endpoint: &Endpoint) {
     let asked = record.upstream.as_ref().map_or_else(std::time::Instant::now, |earlier| earlier.asked);
-    record.upstream = Some(UpstreamRecord { endpoint: endpoint.clone(), status: None, asked });
+    record.upstream = Some(UpstreamRecord { endpoint: endpoint.clone(), status: None, asked, timing: None });
+}
+
+fn answered_in(record: &mut ExchangeRecord, timing: Timing) {
+    if let Some(upstream) = &mut record.upstream {
+        upstream.timing = Some(timing);
+    }
 }

@@ -7,10 +7,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jamul_routing::balance::{self, Endpoints, FULL_WEIGHT, Turn, identity};
+use jamul_routing::ring::{Ring, key_of};
 use jamul_routing::session::{Mode, OnFailure};
-use jamul_routing::{Endpoint, Session, Snapshot, Upstream, UpstreamId};
+use jamul_routing::{Cap, Endpoint, Session, Snapshot, Upstream, UpstreamId};
 
 use crate::endpoint_health::{EndpointHealth, EndpointHealths};
+use crate::failure::Failure;
+use crate::gate::{Gate, Room};
 use crate::wish::Wish;
 
 /// After this time a latency counts for a third (ingress-nginx's `DECAY_TIME`).
@@ -38,6 +41,10 @@ pub(crate) struct Group {
     healths: Arc<EndpointHealths>,
     /// Keys of persistent sessions to indices.
     by_key: OnceCell<HashMap<String, usize>>,
+    /// For keys that are hashed.
+    ring: OnceCell<Ring>,
+    /// The queue before the endpoints, if they bear only so much.
+    gate: Option<(Cap, Arc<Gate>)>,
 }
 
 /// One endpoint, as a worker knows it.
@@ -48,6 +55,8 @@ pub(crate) struct Member {
     identity: u64,
     in_flight: Cell<u32>,
     latency: Cell<Latency>,
+    /// When it came to others that were there already.
+    joined: Option<Instant>,
 }
 
 /// A moving average.
@@ -59,7 +68,10 @@ struct Latency {
 
 /// A request that is under way at an endpoint, until this is dropped.
 #[derive(Debug)]
-pub(crate) struct InFlight(Rc<Member>);
+pub(crate) struct InFlight {
+    member: Rc<Member>,
+    _room: Option<Rc<Room>>,
+}
 
 /// An endpoint that was chosen.
 #[derive(Debug)]
@@ -68,6 +80,8 @@ pub(crate) struct Pick {
     pub(crate) member: Rc<Member>,
     /// The key of a session that begins with this choice.
     pub(crate) new_key: Option<String>,
+    /// Where endpoints bear only so much.
+    room: Option<Rc<Room>>,
 }
 
 impl Balancer {
@@ -128,6 +142,7 @@ impl Balancer {
         let found: Vec<Option<Rc<Member>>> =
             upstream.endpoints.iter().map(|endpoint| known.get(endpoint).and_then(Weak::upgrade)).collect();
         let now = Instant::now();
+        let joined = before.is_some_and(|before| !before.members.is_empty()).then_some(now);
         // A new endpoint is thought to be as fast as the others, or all requests would rush to it.
         let measured =
             || found.iter().flatten().map(|member| member.latency(now)).filter(|latency| *latency > 0.0);
@@ -140,6 +155,7 @@ impl Balancer {
                     identity: identity(endpoint.to_string().as_bytes()),
                     in_flight: Cell::new(0),
                     latency: Cell::new(Latency { seconds: usual, at: now }),
+                    joined,
                 });
                 known.insert(endpoint.clone(), Rc::downgrade(&member));
                 member
@@ -150,8 +166,16 @@ impl Balancer {
             Some(before) => std::mem::take(&mut *before.turn.borrow_mut()),
             None => Turn::after(fastrand::usize(..members.len().max(1))),
         };
-        let healths = Arc::clone(&self.healths);
-        Group { upstream: Arc::clone(upstream), members, turn: turn.into(), healths, by_key: OnceCell::new() }
+        let gate = upstream.policy.cap.map(|cap| (cap, self.healths.gates.of(&upstream.id)));
+        Group {
+            upstream: Arc::clone(upstream),
+            members,
+            turn: turn.into(),
+            healths: Arc::clone(&self.healths),
+            by_key: OnceCell::new(),
+            ring: OnceCell::new(),
+            gate,
+        }
     }
 }
 
@@ -161,17 +185,35 @@ impl Group {
         self.members.len()
     }
 
-    /// The endpoint to ask, for what the request wishes; those in `tried` only if there is no other. `None` if
-    /// the upstream has no endpoints.
-    pub(crate) fn pick(&self, wish: &Wish<'_>, tried: &[usize]) -> Option<Pick> {
-        match &wish.choice.balance.session {
+    /// The endpoint to ask, for what the request wishes; those in `tried` only if there is no other. Waits for one
+    /// that has room where endpoints bear only so much.
+    ///
+    /// # Errors
+    /// [`Failure::NoEndpoint`] if the upstream has none, [`Failure::Busy`].
+    pub(crate) async fn place(&self, wish: &Wish<'_>, tried: &[usize]) -> Result<Pick, Failure> {
+        match &self.gate {
+            Some((cap, gate)) if !self.members.is_empty() => {
+                gate.pass(cap, || self.pick(wish, tried)).await.ok_or(Failure::Busy)
+            }
+            Some(_) | None => self.pick(wish, tried).ok_or(Failure::NoEndpoint),
+        }
+    }
+
+    /// [`Self::place`] without waiting: `None` if there is no endpoint, or none that has room.
+    fn pick(&self, wish: &Wish<'_>, tried: &[usize]) -> Option<Pick> {
+        match wish.sessions {
             Some(session) => self.pick_for_session(session, wish, tried),
             None => self.picked(self.pick_open(wish, tried)?, None),
         }
     }
 
     fn picked(&self, index: usize, new_key: Option<String>) -> Option<Pick> {
-        Some(Pick { index, member: Rc::clone(self.members.get(index)?), new_key })
+        let member = Rc::clone(self.members.get(index)?);
+        let room = match &self.gate {
+            Some((cap, gate)) => Some(Rc::new(Room::enter(&member.health, gate, cap)?)),
+            None => None,
+        };
+        Some(Pick { index, member, new_key, room })
     }
 
     fn pick_open(&self, wish: &Wish<'_>, tried: &[usize]) -> Option<usize> {
@@ -188,7 +230,9 @@ impl Group {
     fn pick_for_session(&self, session: &Session, wish: &Wish<'_>, tried: &[usize]) -> Option<Pick> {
         let kept = wish.session.as_deref().and_then(|key| self.of_key(session, key));
         let open = self.view(tried, self.floor());
-        let stays = |index: &usize| session.cookie.on_failure == OnFailure::Stay || open.is_open(*index);
+        // An endpoint that has no room is waited for.
+        let well = View { cap: None, ..open };
+        let stays = |index: &usize| session.cookie.on_failure == OnFailure::Stay || well.is_open(*index);
         if let Some(index) = kept.filter(stays) {
             return self.picked(index, None);
         }
@@ -217,7 +261,7 @@ impl Group {
     /// The endpoint of a session, whether or not it is well.
     fn of_key(&self, session: &Session, key: &str) -> Option<usize> {
         match session.cookie.mode {
-            Mode::Balanced => balance::by_key(identity(key.as_bytes()), &self.view(&[], Floor::All)),
+            Mode::Balanced => self.ring().find(key_of(key.as_bytes()), |_| true),
             Mode::Persistent => {
                 let names = self.by_key.get_or_init(|| {
                     let members = self.members.iter().enumerate();
@@ -239,17 +283,24 @@ impl Group {
     }
 
     fn view<'a>(&'a self, tried: &'a [usize], floor: Floor) -> View<'a> {
-        View { members: &self.members, tried, floor }
+        View { group: self, tried, floor, cap: self.gate.as_ref().map(|(cap, _)| cap) }
+    }
+
+    fn ring(&self) -> &Ring {
+        self.ring.get_or_init(|| Ring::new(self.members.iter().map(|member| member.endpoint.to_string())))
+    }
+}
+
+impl Pick {
+    /// Counts a request that begins.
+    pub(crate) fn begin(&self) -> InFlight {
+        let (member, room) = (Rc::clone(&self.member), self.room.clone());
+        member.in_flight.set(member.in_flight.get() + 1);
+        InFlight { member, _room: room }
     }
 }
 
 impl Member {
-    /// Counts a request that begins.
-    pub(crate) fn begin(self: &Rc<Self>) -> InFlight {
-        self.in_flight.set(self.in_flight.get() + 1);
-        InFlight(Rc::clone(self))
-    }
-
     /// What is shared about it.
     pub(crate) fn health(&self) -> &EndpointHealth {
         &self.health
@@ -272,7 +323,7 @@ impl Member {
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.0.in_flight.set(self.0.in_flight.get().saturating_sub(1));
+        self.member.in_flight.set(self.member.in_flight.get().saturating_sub(1));
     }
 }
 
@@ -284,21 +335,30 @@ enum Floor {
     Up(u64),
 }
 
+#[derive(Clone, Copy)]
 struct View<'a> {
-    members: &'a [Rc<Member>],
+    group: &'a Group,
     tried: &'a [usize],
     floor: Floor,
+    cap: Option<&'a Cap>,
 }
 
 impl View<'_> {
     fn of<T>(&self, index: usize, otherwise: T, value: impl FnOnce(&Member) -> T) -> T {
-        self.members.get(index).map_or(otherwise, |member| value(member))
+        self.group.members.get(index).map_or(otherwise, |member| value(member))
+    }
+
+    /// The part of its slow start that an endpoint has behind it; `None` if all of it.
+    fn grown(&self, member: &Member) -> Option<f64> {
+        let span = self.group.upstream.policy.slow_start?;
+        let age = member.joined?.elapsed();
+        (age < span).then(|| age.as_secs_f64() / span.as_secs_f64())
     }
 }
 
 impl Endpoints for View<'_> {
     fn count(&self) -> usize {
-        self.members.len()
+        self.group.members.len()
     }
 
     fn is_open(&self, index: usize) -> bool {
@@ -306,15 +366,21 @@ impl Endpoints for View<'_> {
             Floor::All => true,
             Floor::Up(now) => self.of(index, false, |member| member.health.is_up(now)),
         };
-        is_up && !self.tried.contains(&index)
+        let has_room = self
+            .cap
+            .is_none_or(|cap| self.of(index, false, |member| member.health.inside() < cap.requests.get()));
+        is_up && has_room && !self.tried.contains(&index)
     }
 
-    fn weight(&self, _index: usize) -> u32 {
-        FULL_WEIGHT
+    fn weight(&self, index: usize) -> u32 {
+        let grown = self.of(index, None, |member| self.grown(member));
+        // Rounding is right: a weight is from 1 to 100.
+        grown.map_or(FULL_WEIGHT, |part| ((part * f64::from(FULL_WEIGHT)) as u32).clamp(1, FULL_WEIGHT))
     }
 
     fn is_even(&self) -> bool {
-        true
+        self.group.upstream.policy.slow_start.is_none()
+            || self.group.members.iter().all(|member| self.grown(member).is_none())
     }
 
     fn in_flight(&self, index: usize) -> u32 {
@@ -327,6 +393,10 @@ impl Endpoints for View<'_> {
 
     fn identity(&self, index: usize) -> u64 {
         self.of(index, 0, |member| member.identity)
+    }
+
+    fn ring(&self) -> &Ring {
+        self.group.ring()
     }
 }
 

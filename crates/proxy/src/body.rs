@@ -8,6 +8,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
+use jamul_routing::Pace;
+use tokio::time::{Instant, Sleep};
 
 use crate::compress::Encoder;
 use crate::conn_info::ConnInfo;
@@ -23,10 +25,22 @@ use crate::upstream::Lease;
 #[derive(Debug)]
 pub(crate) struct ExchangeBody {
     source: Source,
+    /// Of a response that may not go as fast as it can.
+    slow: Option<Box<Slow>>,
     record: OpenRecord,
     connection: Rc<ConnInfo>,
     /// The exchange is in flight.
     _beat: Beat,
+}
+
+/// A response that goes slowly.
+#[derive(Debug)]
+struct Slow {
+    pace: Pace,
+    begun: Instant,
+    /// What is here and may not go yet.
+    held: Bytes,
+    sleep: Pin<Box<Sleep>>,
 }
 
 /// Where a response body comes from.
@@ -157,7 +171,49 @@ impl ExchangeBody {
     /// The body of the exchange that `record` is about.
     pub(crate) fn new(source: Source, record: OpenRecord, connection: Rc<ConnInfo>, beat: Beat) -> Self {
         Delivery::give(&connection.delivery, Some(0));
-        Self { source, record, connection, _beat: beat }
+        let slow = record.record.route.as_ref().and_then(|route| route.pace).map(|pace| {
+            let begun = Instant::now();
+            let sleep = Box::pin(tokio::time::sleep_until(begun));
+            Box::new(Slow { pace, begun, held: Bytes::new(), sleep })
+        });
+        Self { source, slow, record, connection, _beat: beat }
+    }
+
+    /// The next part, however fast.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Poll::Ready(match &mut self.source {
+            Source::Fixed(bytes) if bytes.is_empty() => None,
+            Source::Fixed(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
+            Source::Upstream(relay) => ready!(relay.poll(cx)),
+            Source::Encoded(encoded) => ready!(encoded.poll(cx)),
+        })
+    }
+
+    /// The next part, or as much of it as may go now.
+    fn poll_slow(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let is_held = self.slow.as_ref().is_some_and(|slow| !slow.held.is_empty());
+            let next = if is_held { None } else { Some(ready!(self.poll_source(cx))) };
+            let Some(slow) = &mut self.slow else { return Poll::Ready(next.flatten()) };
+            match next.map(|next| next.map(|frame| frame.map(Frame::into_data))) {
+                None => {}
+                Some(Some(Ok(Ok(data)))) => slow.held = data,
+                Some(Some(Ok(Err(trailers)))) => return Poll::Ready(Some(Ok(trailers))),
+                Some(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Some(None) => return Poll::Ready(None),
+            }
+            let wanted = slow.held.len() as u64;
+            match slow.pace.next(slow.begun.elapsed(), self.record.record.sent, wanted) {
+                Ok(bytes) => {
+                    let bytes = usize::try_from(bytes).unwrap_or(usize::MAX).min(slow.held.len());
+                    return Poll::Ready(Some(Ok(Frame::data(slow.held.split_to(bytes)))));
+                }
+                Err(wait) => {
+                    slow.sleep.as_mut().reset(Instant::now() + wait);
+                    ready!(slow.sleep.as_mut().poll(cx));
+                }
+            }
+        }
     }
 
     /// The upstream is to act, not the client.
@@ -176,18 +232,8 @@ impl Body for ExchangeBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let frame = match &mut this.source {
-            Source::Fixed(bytes) if bytes.is_empty() => None,
-            Source::Fixed(bytes) => Some(Ok(Frame::data(std::mem::take(bytes)))),
-            Source::Upstream(relay) => match relay.poll(cx) {
-                Poll::Ready(frame) => frame,
-                Poll::Pending => return this.nothing_yet(),
-            },
-            Source::Encoded(encoded) => match encoded.poll(cx) {
-                Poll::Ready(frame) => frame,
-                Poll::Pending => return this.nothing_yet(),
-            },
-        };
+        let polled = if this.slow.is_none() { this.poll_source(cx) } else { this.poll_slow(cx) };
+        let Poll::Ready(frame) = polled else { return this.nothing_yet() };
         let delivery = &this.connection.delivery;
         match &frame {
             Some(Ok(frame)) => {
@@ -204,6 +250,9 @@ impl Body for ExchangeBody {
     }
 
     fn is_end_stream(&self) -> bool {
+        if self.slow.as_ref().is_some_and(|slow| !slow.held.is_empty()) {
+            return false;
+        }
         match &self.source {
             Source::Fixed(bytes) => bytes.is_empty(),
             Source::Upstream(relay) => relay.incoming.is_end_stream(),
@@ -214,7 +263,10 @@ impl Body for ExchangeBody {
     fn size_hint(&self) -> SizeHint {
         match &self.source {
             Source::Fixed(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Source::Upstream(relay) => relay.incoming.size_hint(),
+            Source::Upstream(relay) => match (&self.slow, relay.incoming.size_hint().exact()) {
+                (Some(slow), Some(rest)) => SizeHint::with_exact(rest + slow.held.len() as u64),
+                (Some(_) | None, _) => relay.incoming.size_hint(),
+            },
             Source::Encoded(_) => SizeHint::default(),
         }
     }

@@ -1,11 +1,13 @@
 //! The health of endpoints, shared by all workers: written when something is wrong, read without a lock.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Instant;
 
 use jamul_routing::{Endpoint, Health, Observation};
+
+use crate::gate::Gates;
 
 /// The health of every endpoint that a worker has met. Keyed by endpoint: ten routes to it share one state.
 #[derive(Debug)]
@@ -13,6 +15,8 @@ pub struct EndpointHealths {
     table: Mutex<HashMap<Endpoint, Weak<EndpointHealth>>>,
     /// Endpoints that are not known to be all right; while there are none, nobody looks at any.
     suspects: Arc<AtomicUsize>,
+    /// For upstreams whose endpoints bear only so much.
+    pub(crate) gates: Gates,
     started: Instant,
 }
 
@@ -20,13 +24,20 @@ pub struct EndpointHealths {
 #[derive(Debug)]
 pub(crate) struct EndpointHealth {
     bits: AtomicU64,
+    /// Requests under way of upstreams that cap them, over all workers.
+    pub(crate) inside: AtomicU32,
     suspects: Arc<AtomicUsize>,
     started: Instant,
 }
 
 impl Default for EndpointHealths {
     fn default() -> Self {
-        Self { table: Mutex::default(), suspects: Arc::default(), started: Instant::now() }
+        Self {
+            table: Mutex::default(),
+            suspects: Arc::default(),
+            gates: Gates::default(),
+            started: Instant::now(),
+        }
     }
 }
 
@@ -48,7 +59,8 @@ impl EndpointHealths {
             table.retain(|_, health| health.strong_count() > 0);
         }
         let (suspects, started) = (Arc::clone(&self.suspects), self.started);
-        let health = Arc::new(EndpointHealth { bits: AtomicU64::new(0), suspects, started });
+        let (bits, inside) = (AtomicU64::new(0), AtomicU32::new(0));
+        let health = Arc::new(EndpointHealth { bits, inside, suspects, started });
         table.insert(endpoint.clone(), Arc::downgrade(&health));
         health
     }
@@ -69,6 +81,11 @@ impl EndpointHealth {
     pub(crate) fn is_up(&self, now: u64) -> bool {
         let bits = self.bits.load(Ordering::Relaxed);
         bits == 0 || Health::from_bits(bits).is_up(now)
+    }
+
+    /// Requests under way, over all workers, of upstreams that cap them.
+    pub(crate) fn inside(&self) -> u32 {
+        self.inside.load(Ordering::Acquire)
     }
 
     /// Takes note; an answer of an endpoint that is all right costs one read.

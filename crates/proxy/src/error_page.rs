@@ -4,7 +4,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use jamul_routing::error_pages::Author;
 use jamul_routing::{ErrorPages, Reply, RequestHead, ResponseHead, Route, Snapshot, UpstreamId};
 
-use crate::balance::Pick;
 use crate::body::{Relay, Source};
 use crate::conn_info::ConnInfo;
 use crate::failure::Failure;
@@ -98,7 +97,7 @@ impl ErrorPage<'_> {
         }
         mark(&mut self.head.headers, route, status, self.target);
         "/".clone_into(&mut self.head.target);
-        let wish = Wish::of(route, &self.head);
+        let wish = Wish::of(route, snapshot, &self.head);
         let wire = Wire::new(upstream.protocol, connection.is_tls);
         let body = RequestBody::Empty;
         let request = forward::request(
@@ -111,10 +110,10 @@ impl ErrorPage<'_> {
             wire,
         )?;
         let group = worker.balancer.group(upstream);
-        let Pick { member, .. } = group.pick(&wish, &[]).ok_or(Failure::NoEndpoint)?;
-        let (timeouts, busy) = (&route.timeouts, member.begin());
+        let pick = group.place(&wish, &[]).await?;
+        let (timeouts, busy) = (&route.timeouts, pick.begin());
         let (pool, tls) = (&worker.pool, &worker.upstream_tls);
-        let key = PoolKey::new(&member.endpoint, wire, route);
+        let key = PoolKey::new(&pick.member.endpoint, wire, route);
         // A new connection: one that turns out to be closed would cost the page.
         let reuse = Reuse::Never;
         let mut lease = Lease::take(pool, tls, key, reuse, timeouts.connect, busy).await?;

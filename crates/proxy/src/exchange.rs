@@ -67,10 +67,10 @@ pub(crate) async fn run(
     if version < Version::HTTP_2 && (is_last || open.record.failure.is_some_and(Failure::closes)) {
         outcome.head.headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
     }
-    open.record.status = outcome.head.status;
     if is_grpc && matches!(outcome.source, Source::Fixed(_)) && grpc::trailers_only(&mut outcome.head) {
         outcome.source = Source::Fixed(Bytes::new());
     }
+    open.record.answered(outcome.head.status, &outcome.head.headers);
     let mut response = Response::new(ExchangeBody::new(outcome.source, open, connection, beat));
     *response.status_mut() = outcome.head.status;
     *response.headers_mut() = outcome.head.headers;
@@ -94,7 +94,10 @@ async fn serve(
     }
     let Some(route) = route(snapshot, &head) else { return unrouted(&head) };
     record.route = Some(Arc::clone(&route));
-    let wish = Wish::of(&route, &head);
+    let wish = Wish::of(&route, snapshot, &head);
+    record.canary = wish.choice.canary.map(|canary| Arc::clone(&canary.name));
+    // Of the request as it came: filters may edit it.
+    let copy_to = route.mirror.as_ref().map(|mirror| mirror.url(&head));
     let https_port = worker.settings.https_port_in_redirects;
     let mut scope = Scope::new(&route, https_port, &worker.carry, worker.balancer.now());
 
@@ -109,7 +112,7 @@ async fn serve(
             (reply.into(), Author::Own, Stays::Verdict)
         }
         None => {
-            let asking = Asking { worker, connection, snapshot, route: &route, wish };
+            let asking = Asking { worker, connection, snapshot, route: &route, wish, copy_to };
             match asking.ask(head, incoming, upgrade, record).await {
                 Ok(outcome) => (outcome, Author::Upstream, Stays::Nothing),
                 Err(failure) => (failed(failure, record), Author::Own, Stays::Nothing),

@@ -17,6 +17,8 @@ pub(crate) enum Failure {
     RouteClosed,
     /// The upstream has no ready endpoint.
     NoEndpoint,
+    /// All endpoints have as many requests as they bear, and so has the queue before them.
+    Busy,
     /// The request body is larger than the route allows.
     BodyTooLarge,
     /// The client stopped sending its body.
@@ -54,7 +56,7 @@ impl Failure {
             Self::TargetTooLong => (StatusCode::URI_TOO_LONG, Side::Downstream),
             Self::NoRoute => (StatusCode::NOT_FOUND, Side::Ours),
             Self::RouteClosed => (StatusCode::SERVICE_UNAVAILABLE, Side::Ours),
-            Self::NoEndpoint => (StatusCode::SERVICE_UNAVAILABLE, Side::Upstream),
+            Self::NoEndpoint | Self::Busy => (StatusCode::SERVICE_UNAVAILABLE, Side::Upstream),
             Self::BodyTooLarge => (StatusCode::PAYLOAD_TOO_LARGE, Side::Downstream),
             Self::BodyTimeout => (StatusCode::REQUEST_TIMEOUT, Side::Downstream),
             Self::ClientGone => (StatusCode::BAD_REQUEST, Side::Downstream),
@@ -76,6 +78,7 @@ impl Failure {
             Self::NoRoute
             | Self::RouteClosed
             | Self::NoEndpoint
+            | Self::Busy
             | Self::Connect
             | Self::ConnectTimeout
             | Self::Upstream

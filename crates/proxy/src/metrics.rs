@@ -1,58 +1,43 @@
-//! Metrics of the data plane, under ingress-nginx's names. Each worker counts for itself; a scrape adds up.
+//! Metrics of the data plane, under ingress-nginx's names. Each worker counts for itself; a scrape adds up, and drops
+//! what was counted for routes that are gone.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
+pub mod families;
+mod routes;
+mod series;
+mod settings;
+
+pub use settings::{HostLabels, MetricsSettings, StatusLabels};
+
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use http::{Method, StatusCode};
-use jamul_routing::{Route, RouteId};
-use prometheus::proto::{Bucket, Counter, Gauge, Histogram, LabelPair, Metric, MetricFamily, MetricType};
+use prometheus::proto::{Metric, MetricFamily, MetricType};
 
 use crate::record::ExchangeRecord;
-
-const PREFIX: &str = "nginx_ingress_controller_";
-/// Upper bounds in seconds (ingress-nginx's `--time-buckets`).
-const TIME_BUCKETS: [f64; 11] = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// Upper bounds in bytes (ingress-nginx's `--size-buckets`).
-const SIZE_BUCKETS: [f64; 7] = [10.0, 100.0, 1e3, 1e4, 1e5, 1e6, 1e7];
+use crate::snapshots::Snapshots;
+use families::{counter, family, gauge, label};
+use routes::Routes;
+use series::{Buckets, Series};
 
 /// The counters of all workers.
 #[derive(Debug)]
 pub struct Metrics {
+    settings: Arc<MetricsSettings>,
+    snapshots: Snapshots,
     workers: Vec<Arc<WorkerMetrics>>,
 }
 
 /// The counters of one worker: written by it alone, read by a scrape.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct WorkerMetrics {
+    settings: Arc<MetricsSettings>,
     accepted: AtomicU64,
     active: AtomicI64,
     requests: AtomicU64,
+    under_way: AtomicI64,
     /// Never contended but by a scrape.
-    routes: Mutex<HashMap<RouteId, RouteSeries, foldhash::fast::RandomState>>,
-}
-
-/// What is counted per route. Outlives the route's Snapshots; its labels are those of the first exchange.
-#[derive(Clone, Debug)]
-struct RouteSeries {
-    route: Arc<Route>,
-    by_answer: HashMap<(StatusCode, &'static str), Series, foldhash::fast::RandomState>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Series {
-    duration: Buckets<11>,
-    request_size: Buckets<7>,
-    response_size: Buckets<7>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Buckets<const N: usize> {
-    counts: [u64; N],
-    count: u64,
-    sum: f64,
+    routes: Mutex<Routes>,
 }
 
 /// A connection counts as active until this is dropped.
@@ -66,6 +51,17 @@ impl Drop for ActiveConnection {
 }
 
 impl WorkerMetrics {
+    fn new(settings: Arc<MetricsSettings>) -> Self {
+        Self {
+            settings,
+            accepted: AtomicU64::new(0),
+            active: AtomicI64::new(0),
+            requests: AtomicU64::new(0),
+            under_way: AtomicI64::new(0),
+            routes: Mutex::default(),
+        }
+    }
+
     /// Counts a connection.
     pub(crate) fn connection_opened(self: &Arc<Self>) -> ActiveConnection {
         self.accepted.fetch_add(1, Ordering::Relaxed);
@@ -73,27 +69,28 @@ impl WorkerMetrics {
         ActiveConnection(Arc::clone(self))
     }
 
-    /// Counts an exchange. Those without a route count as requests of the process only, as in ingress-nginx.
+    /// An exchange begins.
+    pub(crate) fn exchange_begun(&self) {
+        self.under_way.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts an exchange that is over.
     pub(crate) fn exchange_finished(&self, record: &ExchangeRecord, now: Instant) {
+        self.under_way.fetch_sub(1, Ordering::Relaxed);
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let Some(route) = &record.route else { return };
         let mut routes = self.routes.lock().unwrap_or_else(PoisonError::into_inner);
-        if !routes.contains_key(&route.id) {
-            let new = RouteSeries { route: Arc::clone(route), by_answer: HashMap::default() };
-            routes.insert(route.id.clone(), new);
+        if let Some(series) = routes.series(record, &self.settings) {
+            series.observe(record, &self.settings, now);
         }
-        let Some(of_route) = routes.get_mut(&route.id) else { return };
-        let series = of_route.by_answer.entry((record.status, method_label(&record.method))).or_default();
-        series.duration.observe(&TIME_BUCKETS, now.duration_since(record.started).as_secs_f64());
-        series.request_size.observe(&SIZE_BUCKETS, record.request_length() as f64);
-        series.response_size.observe(&SIZE_BUCKETS, record.sent as f64);
     }
 }
 
 impl Metrics {
-    /// Counters for so many workers.
-    pub(crate) fn new(workers: usize) -> Self {
-        Self { workers: (0..workers).map(|_| Arc::default()).collect() }
+    /// Counters for so many workers that serve `snapshots`.
+    pub(crate) fn new(workers: usize, settings: MetricsSettings, snapshots: Snapshots) -> Self {
+        let settings = Arc::new(settings);
+        let worker = || Arc::new(WorkerMetrics::new(Arc::clone(&settings)));
+        Self { workers: (0..workers).map(|_| worker()).collect(), snapshots, settings }
     }
 
     /// Those of each worker.
@@ -104,168 +101,123 @@ impl Metrics {
     /// The sums over all workers, for an encoder.
     #[must_use]
     pub fn gather(&self) -> Vec<MetricFamily> {
-        let accepted: u64 = self.workers.iter().map(|worker| worker.accepted.load(Ordering::Relaxed)).sum();
-        let active: i64 = self.workers.iter().map(|worker| worker.active.load(Ordering::Relaxed)).sum();
-        let requests: u64 = self.workers.iter().map(|worker| worker.requests.load(Ordering::Relaxed)).sum();
-        let connections =
-            ["accepted", "handled"].map(|state| counter(vec![label("state", state)], accepted)).to_vec();
-        let mut families = vec![
-            family(
-                "nginx_process_connections_total",
-                "Connections since the start",
-                MetricType::COUNTER,
-                connections,
-            ),
-            family(
-                "nginx_process_connections",
-                "Connections now",
-                MetricType::GAUGE,
-                vec![gauge(vec![label("state", "active")], active as f64)],
-            ),
-            family(
-                "nginx_process_requests_total",
-                "Requests since the start",
-                MetricType::COUNTER,
-                vec![counter(Vec::new(), requests)],
-            ),
-        ];
-        families.extend(self.route_families());
+        let mut families = self.process_families();
+        families.extend(self.request_families());
         families
     }
 
-    fn route_families(&self) -> Vec<MetricFamily> {
-        let mut totals: HashMap<RouteId, RouteSeries> = HashMap::new();
+    /// Whether the metric of this name (with its prefix) is to be shown to scrapers.
+    #[must_use]
+    pub fn shows(&self, name: &str) -> bool {
+        self.settings.shows(name.strip_prefix(families::PREFIX).unwrap_or(name))
+    }
+
+    fn process_families(&self) -> Vec<MetricFamily> {
+        let sum = |value: fn(&WorkerMetrics) -> i64| -> f64 {
+            self.workers.iter().map(|worker| value(worker)).sum::<i64>().max(0) as f64
+        };
+        let sum_of = |value: fn(&WorkerMetrics) -> u64| -> f64 {
+            self.workers.iter().map(|worker| value(worker)).sum::<u64>() as f64
+        };
+        let accepted = sum_of(|worker| worker.accepted.load(Ordering::Relaxed));
+        let requests = sum_of(|worker| worker.requests.load(Ordering::Relaxed));
+        let active = sum(|worker| worker.active.load(Ordering::Relaxed));
+        let writing = sum(|worker| worker.under_way.load(Ordering::Relaxed));
+        let state = |state: &str, value| gauge(vec![label("state", state)], value);
+        let now = [
+            state("active", active),
+            // The head of a request is read in one go, or too briefly to be counted.
+            state("reading", 0.0),
+            state("writing", writing),
+            state("waiting", (active - writing).max(0.0)),
+        ];
+        let since_start = ["accepted", "handled"].map(|state| counter(vec![label("state", state)], accepted));
+        vec![
+            family(
+                "nginx_process_connections_total",
+                "total number of connections with state {accepted, handled}",
+                MetricType::COUNTER,
+                since_start.to_vec(),
+            ),
+            family(
+                "nginx_process_connections",
+                "current number of client connections with state {active, reading, writing, waiting}",
+                MetricType::GAUGE,
+                now.to_vec(),
+            ),
+            family(
+                "nginx_process_requests_total",
+                "total number of client requests",
+                MetricType::COUNTER,
+                vec![counter(Vec::new(), requests)],
+            ),
+        ]
+    }
+
+    fn request_families(&self) -> Vec<MetricFamily> {
+        let snapshot = self.snapshots.load_full();
+        let mut total = Routes::default();
         for worker in &self.workers {
-            let routes = worker.routes.lock().unwrap_or_else(PoisonError::into_inner);
-            for (id, series) in routes.iter() {
-                match totals.entry(id.clone()) {
-                    Entry::Occupied(mut total) => total.get_mut().add(series),
-                    Entry::Vacant(free) => {
-                        free.insert(series.clone());
-                    }
-                }
-            }
+            let mut routes = worker.routes.lock().unwrap_or_else(PoisonError::into_inner);
+            routes.prune(&snapshot);
+            total.add(&routes);
         }
-        let (mut count, mut duration, mut request, mut response) =
-            (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        for total in totals.values() {
-            for (&(status, method), series) in &total.by_answer {
-                let labels = labels(&total.route, status, method);
-                count.push(counter(labels.clone(), series.duration.count));
-                duration.push(series.duration.metric(&TIME_BUCKETS, labels.clone()));
-                request.push(series.request_size.metric(&SIZE_BUCKETS, labels.clone()));
-                response.push(series.response_size.metric(&SIZE_BUCKETS, labels));
-            }
-        }
+        let settings = &*self.settings;
+        let histogram = |name: &str, help: &str, bounds: &[f64], of: fn(&Series) -> &Buckets| {
+            let metrics: Vec<Metric> = total
+                .iter(settings)
+                .filter_map(|(labels, series)| of(series).metric(bounds, labels))
+                .collect();
+            family(name, help, MetricType::HISTOGRAM, metrics)
+        };
+        let (times, lengths) = (&settings.time_buckets, &settings.length_buckets);
+        let requests =
+            total.iter(settings).map(|(labels, series)| counter(labels, series.requests as f64)).collect();
         let families = [
-            family("requests", "Requests", MetricType::COUNTER, count),
-            family("request_duration_seconds", "Time per request", MetricType::HISTOGRAM, duration),
-            family("request_size", "Bytes per request", MetricType::HISTOGRAM, request),
-            family("response_size", "Bytes per response body", MetricType::HISTOGRAM, response),
+            family("requests", "The total number of client requests", MetricType::COUNTER, requests),
+            histogram(
+                "request_duration_seconds",
+                "The request processing time in seconds",
+                times,
+                |series| &series.request_time,
+            ),
+            histogram(
+                "connect_duration_seconds",
+                "The time spent on establishing a connection with the upstream server",
+                times,
+                |series| &series.connect_time,
+            ),
+            histogram(
+                "header_duration_seconds",
+                "The time spent on receiving first header from the upstream server",
+                times,
+                |series| &series.header_time,
+            ),
+            histogram(
+                "response_duration_seconds",
+                "The time spent on receiving the response from the upstream server",
+                times,
+                |series| &series.response_time,
+            ),
+            histogram(
+                "request_size",
+                "The request length (including request line, header, and request body)",
+                lengths,
+                |series| &series.request_length,
+            ),
+            histogram(
+                "response_size",
+                "The response length (including status line, header, and response body)",
+                lengths,
+                |series| &series.response_length,
+            ),
+            histogram(
+                "bytes_sent",
+                "DEPRECATED The number of bytes sent to a client",
+                &settings.size_buckets,
+                |series| &series.bytes_sent,
+            ),
         ];
         families.into_iter().filter(|family| !family.get_metric().is_empty()).collect()
     }
-}
-
-impl RouteSeries {
-    fn add(&mut self, other: &Self) {
-        for (answer, series) in &other.by_answer {
-            let total = self.by_answer.entry(*answer).or_default();
-            total.duration.add(&series.duration);
-            total.request_size.add(&series.request_size);
-            total.response_size.add(&series.response_size);
-        }
-    }
-}
-
-impl<const N: usize> Default for Buckets<N> {
-    fn default() -> Self {
-        Self { counts: [0; N], count: 0, sum: 0.0 }
-    }
-}
-
-impl<const N: usize> Buckets<N> {
-    fn observe(&mut self, bounds: &[f64; N], value: f64) {
-        self.count += 1;
-        self.sum += value;
-        if let Some((count, _)) = self.counts.iter_mut().zip(bounds).find(|(_, bound)| value <= **bound) {
-            *count += 1;
-        }
-    }
-
-    fn add(&mut self, other: &Self) {
-        self.count += other.count;
-        self.sum += other.sum;
-        for (count, more) in self.counts.iter_mut().zip(other.counts) {
-            *count += more;
-        }
-    }
-
-    fn metric(&self, bounds: &[f64; N], labels: Vec<LabelPair>) -> Metric {
-        let mut cumulative = 0;
-        let buckets = self.counts.iter().zip(bounds).map(|(count, bound)| {
-            cumulative += count;
-            let mut bucket = Bucket::default();
-            bucket.set_upper_bound(*bound);
-            bucket.set_cumulative_count(cumulative);
-            bucket
-        });
-        let mut histogram = Histogram::default();
-        histogram.set_bucket(buckets.collect());
-        histogram.set_sample_count(self.count);
-        histogram.set_sample_sum(self.sum);
-        let mut metric = Metric::from_label(labels);
-        metric.set_histogram(histogram);
-        metric
-    }
-}
-
-fn labels(route: &Route, status: StatusCode, method: &str) -> Vec<LabelPair> {
-    vec![
-        label("canary", ""),
-        label("ingress", &route.origin.ingress),
-        label("method", method),
-        label("namespace", &route.origin.namespace),
-        label("path", route.path.text()),
-        label("service", &route.origin.service),
-        label("status", status.as_str()),
-    ]
-}
-
-/// Clients may invent methods; labels may not grow with them.
-fn method_label(method: &Method) -> &'static str {
-    let known = ["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS", "PATCH", "CONNECT", "TRACE"];
-    known.into_iter().find(|known| *known == method.as_str()).unwrap_or("OTHER")
-}
-
-fn label(name: &str, value: &str) -> LabelPair {
-    let mut pair = LabelPair::default();
-    pair.set_name(name.to_owned());
-    pair.set_value(value.to_owned());
-    pair
-}
-
-fn counter(labels: Vec<LabelPair>, value: u64) -> Metric {
-    let mut counter = Counter::default();
-    counter.set_value(value as f64);
-    let mut metric = Metric::from_label(labels);
-    metric.set_counter(counter);
-    metric
-}
-
-fn gauge(labels: Vec<LabelPair>, value: f64) -> Metric {
-    let mut gauge = Gauge::default();
-    gauge.set_value(value);
-    let mut metric = Metric::from_label(labels);
-    metric.set_gauge(gauge);
-    metric
-}
-
-fn family(name: &str, help: &str, kind: MetricType, metrics: Vec<Metric>) -> MetricFamily {
-    let mut family = MetricFamily::default();
-    family.set_name(format!("{PREFIX}{name}"));
-    family.set_help(help.to_owned());
-    family.set_field_type(kind);
-    family.set_metric(metrics);
-    family
 }

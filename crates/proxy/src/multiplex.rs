@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hyper::client::conn::http2::SendRequest;
+use jamul_routing::Keepalive;
 use tokio::time::Instant;
 
 use crate::request_body::RequestBody;
@@ -43,14 +44,20 @@ pub(crate) struct Multiplex {
 #[derive(Debug)]
 struct Shared {
     streams: Cell<usize>,
+    /// Streams that began on it.
+    taken: Cell<u64>,
+    born: Instant,
     used: Cell<Instant>,
     is_retired: Cell<bool>,
 }
 
 impl Multiplex {
-    /// A stream of a connection that has room.
-    pub(crate) fn take(&mut self) -> Option<Stream> {
-        self.connections.retain(|(sender, shared)| !sender.is_closed() && !shared.is_retired.get());
+    /// A stream of a connection that has room; one that has served long enough is let go, and ends with its streams.
+    pub(crate) fn take(&mut self, keepalive: &Keepalive) -> Option<Stream> {
+        self.connections.retain(|(sender, shared)| {
+            let is_spent = shared.taken.get() >= keepalive.requests || shared.born.elapsed() >= keepalive.age;
+            !sender.is_closed() && !shared.is_retired.get() && !is_spent
+        });
         let (sender, shared) =
             self.connections.iter().find(|(_, shared)| shared.streams.get() < MAX_STREAMS)?;
         Some(stream(sender, shared))
@@ -60,6 +67,8 @@ impl Multiplex {
     pub(crate) fn add(&mut self, sender: SendRequest<RequestBody>) -> Stream {
         let shared = Rc::new(Shared {
             streams: Cell::new(0),
+            taken: Cell::new(0),
+            born: Instant::now(),
             used: Cell::new(Instant::now()),
             is_retired: Cell::new(false),
         });
@@ -80,6 +89,7 @@ impl Multiplex {
 
 fn stream(sender: &SendRequest<RequestBody>, shared: &Rc<Shared>) -> Stream {
     shared.streams.set(shared.streams.get() + 1);
+    shared.taken.set(shared.taken.get() + 1);
     shared.used.set(Instant::now());
     Stream { sender: sender.clone(), shared: Rc::clone(shared) }
 }

@@ -26,6 +26,7 @@ impl OpenRecord {
         log: &Rc<AccessLog>,
         tap: &Tap,
     ) -> Self {
+        metrics.exchange_begun();
         Self { record: Box::new(record), metrics: Arc::clone(metrics), log: Rc::clone(log), tap: tap.clone() }
     }
 

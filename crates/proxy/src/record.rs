@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Version, header};
 use jamul_routing::carry::Guard;
@@ -37,9 +37,13 @@ pub(crate) struct ExchangeRecord {
     /// The request body, if an upstream gets one.
     pub(crate) meter: Option<Rc<Meter>>,
     pub(crate) route: Option<Arc<Route>>,
+    /// The name of what was asked instead of the route's target.
+    pub(crate) canary: Option<Arc<str>>,
     /// The upstream's part, if one was asked.
     pub(crate) upstream: Option<UpstreamRecord>,
     pub(crate) status: StatusCode,
+    /// Bytes of the response head, about as they were on the wire of HTTP/1.1.
+    pub(crate) head_sent: u64,
     /// Bytes of the response body.
     pub(crate) sent: u64,
     pub(crate) failure: Option<Failure>,
@@ -61,6 +65,18 @@ pub(crate) struct UpstreamRecord {
     pub(crate) status: Option<StatusCode>,
     /// When it was first asked.
     pub(crate) asked: Instant,
+    /// Of the attempt that was answered.
+    pub(crate) timing: Option<Timing>,
+}
+
+/// How long one attempt took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) began: Instant,
+    /// Until connected; nothing for a connection that was there.
+    pub(crate) connect: Duration,
+    /// Until the head of the response was there.
+    pub(crate) header: Duration,
 }
 
 impl ExchangeRecord {
@@ -83,9 +99,11 @@ impl ExchangeRecord {
             request_id: request_id(&parts.headers),
             meter: None,
             route: None,
+            canary: None,
             upstream: None,
             // Stands if the client goes away before there is a response (nginx's 499).
             status: StatusCode::from_u16(499).unwrap_or(StatusCode::BAD_REQUEST),
+            head_sent: 0,
             sent: 0,
             failure: None,
             is_logged: true,
@@ -105,6 +123,12 @@ impl ExchangeRecord {
             self.logged_headers = format.headers.iter().map(|name| headers.get(name).cloned()).collect();
         }
         self.log_rules = Some(Arc::clone(rules));
+    }
+
+    /// The head of the response that the client gets.
+    pub(crate) fn answered(&mut self, status: StatusCode, headers: &HeaderMap) {
+        self.status = status;
+        self.head_sent = ("HTTP/1.1 200 OK\r\n".len() + fields_length(headers)) as u64;
     }
 
     /// Head and body of the request in bytes.
@@ -139,6 +163,10 @@ fn hex_digit(nibble: u8) -> u8 {
 
 fn head_length(method: &Method, target: &str, headers: &HeaderMap) -> u64 {
     let line = method.as_str().len() + target.len() + " HTTP/1.1\r\n".len() + 1;
-    let fields: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    (line + fields + 2) as u64
+    (line + fields_length(headers)) as u64
+}
+
+/// With the empty line.
+fn fields_length(headers: &HeaderMap) -> usize {
+    headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum::<usize>() + 2
 }

@@ -13,6 +13,7 @@ use hyper::body::Incoming;
 use crate::failure::Failure;
 use crate::idle::IdleTimer;
 use crate::meter::{Meter, Phase};
+use crate::mirror::{CopyBody, Tee};
 use crate::trailers;
 
 /// Why a body ended early.
@@ -39,6 +40,8 @@ pub(crate) enum RequestBody {
     Empty,
     /// Streamed from the client.
     Client(ClientBody),
+    /// A copy of what is streamed from the client.
+    Copy(CopyBody),
 }
 
 /// The client's body with its limit and timeout, on its way to one endpoint.
@@ -61,6 +64,8 @@ struct Source {
     limit: Option<u64>,
     idle: IdleTimer,
     pace: Pace,
+    /// Who takes a copy.
+    tee: Option<Tee>,
     kept: Kept,
     /// The attempt whose turn it is to read.
     attempt: u32,
@@ -118,7 +123,8 @@ impl RequestBody {
             Keep::No => Kept::Not,
         };
         let (idle, pace) = (IdleTimer::new(wait), Pace::new(hint, wait));
-        let source = Source { incoming, meter: Rc::clone(&meter), limit, idle, pace, kept, attempt: 0 };
+        let source =
+            Source { incoming, meter: Rc::clone(&meter), limit, idle, pace, tee: None, kept, attempt: 0 };
         let source = Rc::new(RefCell::new(source));
         let replay = Replay { source: Some(Rc::clone(&source)), hint };
         Ok((Self::Client(ClientBody { source, hint, replayed: 0, attempt: 0 }), meter, replay))
@@ -158,6 +164,7 @@ impl Body for RequestBody {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Client(body) => body.poll(cx),
+            Self::Copy(copy) => copy.poll(cx),
         }
     }
 
@@ -165,6 +172,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Client(body) => body.is_end(),
+            Self::Copy(_) => false,
         }
     }
 
@@ -172,11 +180,17 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Client(body) => body.hint,
+            Self::Copy(copy) => copy.hint(),
         }
     }
 }
 
 impl ClientBody {
+    /// Gives a copy of what is read to `tee`.
+    pub(crate) fn tee(&self, tee: Tee) {
+        self.source.borrow_mut().tee = Some(tee);
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let mut source = self.source.borrow_mut();
         if source.attempt != self.attempt {
@@ -235,6 +249,7 @@ impl Source {
             }
             None => {
                 self.meter.advance(Phase::Done);
+                self.copied();
                 return Poll::Ready(None);
             }
         };
@@ -248,7 +263,13 @@ impl Source {
             return Poll::Ready(Some(Err(BodyError::Request(self.meter.fail(Failure::BodyTimeout)))));
         }
         self.kept.keep(&frame);
+        if let Some(tee) = &mut self.tee {
+            tee.push(&frame);
+        }
         let is_last = self.incoming.is_end_stream();
+        if is_last {
+            self.copied();
+        }
         self.meter.advance(if is_last { Phase::Done } else { Phase::Upstream });
         Poll::Ready(Some(Ok(trailers::clean(frame))))
     }
@@ -284,6 +305,15 @@ impl Pace {
         let (Some(grace), Some(since)) = (self.grace, self.since.take()) else { return false };
         self.waited += since.elapsed();
         self.waited > grace + Duration::from_secs(received / SLOWEST)
+    }
+}
+
+impl Source {
+    /// The copy is complete.
+    fn copied(&mut self) {
+        if let Some(mut tee) = self.tee.take() {
+            tee.end();
+        }
     }
 }
 

@@ -17,12 +17,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::access_log::{self, AccessLog};
 use crate::balance::Balancer;
+use crate::checks;
 use crate::connection;
 use crate::drain::{self, Drain};
 use crate::endpoint_health::EndpointHealths;
 use crate::error::ProxyError;
 use crate::listener;
 use crate::metrics::{Metrics, WorkerMetrics};
+use crate::mirror::Copies;
 use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;
 use crate::streams::{self, PortNews, Ports};
@@ -64,7 +66,8 @@ impl Proxy {
         let https = listener::bind_all(&settings.https, workers)?;
         let sockets = http.into_iter().zip(https).map(|(http, https)| Sockets { http, https }).collect();
         let tls = Terminator::new(Arc::clone(&snapshots)).map_err(ProxyError::Tls)?;
-        let metrics = Arc::new(Metrics::new(workers));
+        let metrics = Metrics::new(workers, settings.metrics.clone(), Arc::clone(&snapshots));
+        let metrics = Arc::new(metrics);
         let (settings, healths, tap) = (Arc::new(settings), Arc::default(), Tap::default());
         Ok(Self { settings, snapshots, metrics, healths, tap, tls: Arc::new(tls), sockets })
     }
@@ -142,9 +145,11 @@ impl Proxy {
             });
         }
         drop(log);
+        let checks = checks::supervise(self.snapshots, self.healths, stop.clone());
         tokio::select! {
-            ended = try_join_all(ends) => ended?,
+            ended = try_join_all(ends) => drop(ended?),
             () = following => return Ok(()),
+            () = async { checks.await; std::future::pending().await } => {}
         };
         // The writer ends with the last worker; an error means that it ended before.
         let _: Result<(), oneshot::error::RecvError> = written.await;
@@ -202,11 +207,13 @@ impl WorkerStart {
             balancer: Balancer::new(self.healths),
             carry: self.carry,
             metrics: self.metrics,
-            upstream_tls: UpstreamTls::new().map_err(ProxyError::Tls)?,
+            upstream_tls: Rc::new(UpstreamTls::new().map_err(ProxyError::Tls)?),
+            copies: Copies::default(),
             connections: TaskTracker::new(),
             drain: Drain::new(self.stop),
             turns: Turns::default(),
         });
+        worker.pool.keep(worker.snapshots.load().globals.keepalive);
         let plain = self.sockets.http.into_iter().map(|listener| (listener, None));
         let secure = self.sockets.https.into_iter().map(|listener| (listener, Some(Arc::clone(&self.tls))));
         let accepting =
@@ -233,8 +240,9 @@ async fn sweep(worker: &Worker) {
     let mut ticks = tokio::time::interval(SWEEP_TIME);
     loop {
         ticks.tick().await;
-        worker.pool.close_old();
         let snapshot = worker.snapshots.load_full();
+        worker.pool.keep(snapshot.globals.keepalive);
+        worker.pool.close_old();
         if worker.balancer.prune(&snapshot) {
             worker.pool.retain(|endpoint| worker.balancer.knows(endpoint));
         }

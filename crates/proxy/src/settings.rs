@@ -3,6 +3,8 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use crate::metrics::MetricsSettings;
+
 /// Ports, workers, logs. Fixed while the process runs; everything that changes is in the Snapshot.
 #[derive(Clone, Debug)]
 pub struct ProxySettings {
@@ -24,6 +26,8 @@ pub struct ProxySettings {
     pub access_log: bool,
     /// How they are written.
     pub log_format: LogFormat,
+    /// What is measured.
+    pub metrics: MetricsSettings,
 }
 
 /// Whether TLS of a host may go to its endpoints undecrypted.
@@ -58,6 +62,7 @@ impl Default for ProxySettings {
             passthrough: Passthrough::default(),
             access_log: true,
             log_format: LogFormat::default(),
+            metrics: MetricsSettings::default(),
         }
     }
 }

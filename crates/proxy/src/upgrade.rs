@@ -5,6 +5,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use jamul_routing::Timeouts;
 
+use crate::balance::InFlight;
 use crate::conn_info::ConnInfo;
 use crate::relay::{self, Ending, Passed};
 use crate::worker::Worker;
@@ -46,6 +47,7 @@ pub(crate) fn tunnel(
     client: OnUpgrade,
     upstream: OnUpgrade,
     timeouts: Timeouts,
+    in_flight: InFlight,
 ) {
     let over = worker.drain.over.clone();
     // No next request is waited for.
@@ -56,6 +58,7 @@ pub(crate) fn tunnel(
             () = carry(client, upstream, timeouts) => {}
             () = over.cancelled() => {}
         }
+        drop(in_flight);
     });
 }
 

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::future::Either;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1;
 use jamul_routing::{Condition, Timeouts};
 use tokio::time::Instant;
 
@@ -15,7 +14,7 @@ use crate::dial::{self, Dialled};
 use crate::failure::Failure;
 use crate::meter::Meter;
 use crate::multiplex::Stream;
-use crate::pool::{Pool, PoolKey};
+use crate::pool::{Owned, Pool, PoolKey};
 use crate::request_body::RequestBody;
 use crate::tls::UpstreamTls;
 use crate::wire::Version;
@@ -37,13 +36,13 @@ pub(crate) struct Lease {
     pool: Rc<Pool>,
     /// Whether another exchange used the connection before: it may be stale.
     pub(crate) is_reused: bool,
-    _in_flight: InFlight,
+    pub(crate) in_flight: InFlight,
 }
 
 #[derive(Debug)]
 enum Sender {
     /// The connection is ours until we give it back.
-    Http1(http1::SendRequest<RequestBody>),
+    Http1(Owned),
     /// The connection is shared.
     Http2(Stream),
 }
@@ -73,10 +72,10 @@ impl Lease {
         if reuse == Reuse::Allowed
             && let Some(sender) = Sender::reused(pool, &key)
         {
-            return Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: true, _in_flight: in_flight });
+            return Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: true, in_flight });
         }
         let sender = match tokio::time::timeout(wait, dial::connect(&key, tls)).await {
-            Ok(Ok(Dialled::Http1(sender))) => Sender::Http1(sender),
+            Ok(Ok(Dialled::Http1(sender))) => Sender::Http1(Owned::new(sender)),
             Ok(Ok(Dialled::Http2(sender))) => Sender::Http2(pool.share(&key, sender)),
             Ok(Err(error)) => {
                 tracing::warn!(
@@ -91,7 +90,7 @@ impl Lease {
                 return Err(Failure::ConnectTimeout);
             }
         };
-        Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: false, _in_flight: in_flight })
+        Ok(Self { sender, key, pool: Rc::clone(pool), is_reused: false, in_flight })
     }
 
     /// Sends `request` and waits for the response head. The waits of `timeouts` run between two signs
@@ -107,7 +106,7 @@ impl Lease {
     ) -> Result<Response<Incoming>, Broken> {
         meter.begin();
         let mut sending = std::pin::pin!(match &mut self.sender {
-            Sender::Http1(sender) => Either::Left(sender.try_send_request(request)),
+            Sender::Http1(owned) => Either::Left(owned.sender.try_send_request(request)),
             Sender::Http2(stream) => Either::Right(stream.sender.try_send_request(request)),
         });
         let sent = loop {
@@ -139,7 +138,7 @@ impl Lease {
     /// HTTP/2 the stream.
     pub(crate) fn give_back(self) {
         match self.sender {
-            Sender::Http1(sender) => self.pool.put(self.key, sender),
+            Sender::Http1(owned) => self.pool.put(self.key, owned),
             Sender::Http2(_) => {}
         }
     }

@@ -11,6 +11,7 @@ use crate::access_log::AccessLog;
 use crate::balance::Balancer;
 use crate::drain::Drain;
 use crate::metrics::WorkerMetrics;
+use crate::mirror::Copies;
 use crate::pool::Pool;
 use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;
@@ -30,7 +31,9 @@ pub(crate) struct Worker {
     pub(crate) metrics: Arc<WorkerMetrics>,
     pub(crate) log: Rc<AccessLog>,
     pub(crate) tap: Tap,
-    pub(crate) upstream_tls: UpstreamTls,
+    pub(crate) upstream_tls: Rc<UpstreamTls>,
+    /// Of requests, to somewhere else.
+    pub(crate) copies: Copies,
     /// Connections of clients, and tunnels that were.
     pub(crate) connections: TaskTracker,
     pub(crate) drain: Drain,

@@ -1,5 +1,7 @@
 //! Other places for a route's requests: canaries.
 
+use std::sync::Arc;
+
 use crate::balance::Balance;
 use crate::hash_by::cookie;
 use crate::head::RequestHead;
@@ -13,6 +15,8 @@ pub struct Alternative {
     pub split: Split,
     /// Where.
     pub upstream: UpstreamId,
+    /// `namespace-service-port`, as ingress-nginx names upstreams; for metrics.
+    pub name: Arc<str>,
     /// How an endpoint is chosen there.
     pub balance: Balance,
 }

@@ -38,7 +38,7 @@ pub enum Support {
     Refused,
 }
 
-/// One annotation name without prefix, with what documentation needs.
+/// One annotation name without ingress-nginx's prefix, with what documentation needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Key {
     /// Name without prefix.
@@ -175,10 +175,15 @@ pub struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// The annotations whose names begin with `prefix` and `/`; empty values count as not set.
+    /// The annotations whose names begin with `prefix` and `/`, and Jamul's own ([`OWN_PREFIX`]), whose keys keep
+    /// their prefix; empty values count as not set.
     pub fn new(prefix: &str, annotations: impl IntoIterator<Item = (&'a String, &'a String)>) -> Self {
         let ours = annotations.into_iter().filter_map(|(name, value)| {
-            let name = name.strip_prefix(prefix)?.strip_prefix('/')?;
+            let name = match name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('/')) {
+                Some(name) => name,
+                None if is_own(name) => name.as_str(),
+                None => return None,
+            };
             Some((name, value.as_str()))
         });
         Self { left: ours.collect() }
@@ -230,6 +235,21 @@ impl<'a> Values<'a> {
     pub fn unknown(&self) -> Vec<&'a str> {
         self.left.keys().copied().collect()
     }
+}
+
+/// What annotations that ingress-nginx does not know begin with.
+pub const OWN_PREFIX: &str = "jamul.dev";
+
+/// Whether `key` is one of ours and not of ingress-nginx.
+#[must_use]
+pub fn is_own(key: &str) -> bool {
+    key.strip_prefix(OWN_PREFIX).is_some_and(|rest| rest.starts_with('/'))
+}
+
+/// `key` as a user writes it.
+#[must_use]
+pub fn full_name(prefix: &str, key: &str) -> String {
+    if is_own(key) { key.to_owned() } else { format!("{prefix}/{key}") }
 }
 
 /// A boolean in Go's `ParseBool` spellings.

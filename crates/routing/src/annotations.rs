@@ -13,9 +13,12 @@ pub mod canary;
 pub mod cors;
 pub mod custom_headers;
 pub mod custom_http_errors;
+pub mod endpoints;
 pub mod gate;
+pub mod limit_rate;
 pub mod limits;
 pub mod load_balance;
+pub mod mirror;
 pub mod other_names;
 pub mod proxy_body_size;
 pub mod proxy_next_upstream;
@@ -71,6 +74,9 @@ pub const ANNOTATIONS: &[&dyn Annotation] = &[
     &affinity::Family,
     &canary::Family,
     &service_upstream::Family,
+    &endpoints::Family,
+    &limit_rate::Family,
+    &mirror::Family,
     &without_effect::Family,
     &refused::Family,
 ];

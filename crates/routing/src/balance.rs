@@ -4,6 +4,7 @@
 use crate::hash_by::HashBy;
 pub use crate::identity::identity;
 use crate::identity::mix;
+use crate::ring::Ring;
 use crate::session::Session;
 
 /// How a route chooses among the endpoints of its upstream.
@@ -46,6 +47,8 @@ pub trait Endpoints {
     fn latency(&self, index: usize) -> f64;
     /// A number that is the endpoint's own at all times, in all processes ([`identity`]).
     fn identity(&self, index: usize) -> u64;
+    /// The ring of all of them.
+    fn ring(&self) -> &Ring;
 }
 
 /// The weight of an endpoint that is fully there.
@@ -71,7 +74,7 @@ impl Turn {
 /// number below `n`.
 pub fn choose(
     method: &Method,
-    key: Option<u64>,
+    key: Option<u32>,
     endpoints: &impl Endpoints,
     turn: &mut Turn,
     chance: &mut dyn FnMut(usize) -> usize,
@@ -89,12 +92,10 @@ pub fn choose(
     }
 }
 
-/// The open endpoint that `key` belongs to: the one whose identity hashes highest together with it (rendezvous
-/// hashing). When endpoints come or go, only the keys of those move.
-pub fn by_key(key: u64, endpoints: &impl Endpoints) -> Option<usize> {
-    (0..endpoints.count())
-        .filter(|index| endpoints.is_open(*index))
-        .max_by_key(|index| mix(key ^ endpoints.identity(*index)))
+/// The open endpoint that `key` belongs to by consistent hashing. When endpoints come or go, only the keys of those
+/// move.
+pub fn by_key(key: u32, endpoints: &impl Endpoints) -> Option<usize> {
+    endpoints.ring().find(key, |index| endpoints.is_open(index))
 }
 
 /// All indices, beginning after the last one that had its turn.
@@ -163,15 +164,17 @@ fn share(endpoints: &impl Endpoints, index: usize) -> f64 {
     if endpoints.is_even() { 1.0 } else { f64::from(endpoints.weight(index).max(1)) }
 }
 
+/// By rendezvous: those whose identities hash highest together with the key. When an endpoint comes or goes, each
+/// subset differs by one at most (ingress-nginx deals endpoints to subsets anew).
 fn within_subset(
-    key: u64,
+    key: u32,
     size: usize,
     endpoints: &impl Endpoints,
     chance: &mut dyn FnMut(usize) -> usize,
 ) -> Option<usize> {
     let mut ranked: Vec<(u64, usize)> = (0..endpoints.count())
         .filter(|index| endpoints.is_open(*index))
-        .map(|index| (mix(key ^ endpoints.identity(index)), index))
+        .map(|index| (mix(u64::from(key) ^ endpoints.identity(index)), index))
         .collect();
     if ranked.len() > size && size > 0 {
         ranked.select_nth_unstable_by(size - 1, |one, other| other.cmp(one));

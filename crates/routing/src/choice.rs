@@ -1,18 +1,18 @@
 //! Which place of a route a request goes to: its target, or one of its alternatives.
 
+use crate::alternative::Alternative;
 use crate::balance::Balance;
 use crate::head::RequestHead;
 use crate::route::{Route, Target};
 use crate::session::{CanarySessions, Session};
-use crate::upstream::UpstreamId;
 
 /// Where one request goes.
 #[derive(Clone, Copy, Debug)]
 pub struct Choice<'a> {
     /// To an upstream, or nowhere.
     pub target: &'a Target,
-    /// The upstream that is asked instead of the target's.
-    pub canary: Option<&'a UpstreamId>,
+    /// What is asked instead of the target.
+    pub canary: Option<&'a Alternative>,
     /// How an endpoint is chosen.
     pub balance: &'a Balance,
 }
@@ -31,7 +31,7 @@ impl Route {
             .find(|alternative| keeps(&alternative.balance, head) || alternative.split.takes(head, chance));
         taken.map_or(main, |alternative| Choice {
             target: &self.target,
-            canary: Some(&alternative.upstream),
+            canary: Some(alternative),
             balance: &alternative.balance,
         })
     }
@@ -40,7 +40,7 @@ impl Route {
 /// Whether a session that stays keeps the request of `head` here.
 fn keeps(balance: &Balance, head: &RequestHead) -> bool {
     let stays = |session: &&Session| session.cookie.canary == CanarySessions::Sticky;
-    balance.session.as_ref().filter(stays).is_some_and(|session| session.key(head).is_some())
+    balance.session.as_ref().filter(stays).is_some_and(|session| session.began_here(head))
 }
 
 #[cfg(test)]
@@ -50,10 +50,11 @@ mod tests {
     use http::{HeaderName, HeaderValue, header};
 
     use super::*;
-    use crate::alternative::{Alternative, ByHeader, Split};
+    use crate::alternative::{ByHeader, Split};
     use crate::fixtures::{head, prefix, route};
     use crate::path::Pattern;
     use crate::session::SessionCookie;
+    use crate::upstream::UpstreamId;
 
     const X: HeaderName = HeaderName::from_static("x-canary");
 
@@ -62,7 +63,12 @@ mod tests {
         change(&mut split);
         let mut route = route(prefix("/"));
         let upstream = UpstreamId("canary".into());
-        route.alternatives.push(Alternative { split, upstream, balance: Balance::default() });
+        route.alternatives.push(Alternative {
+            split,
+            upstream,
+            name: "default-canary-80".into(),
+            balance: Balance::default(),
+        });
         route
     }
 

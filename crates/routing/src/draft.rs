@@ -9,6 +9,9 @@ use crate::balance::Method;
 use crate::error_pages::Intercepted;
 use crate::filter::Filter;
 use crate::host::HostPattern;
+use crate::mirror::Mirror;
+use crate::pace::Pace;
+use crate::policy::Policy;
 use crate::retry::Retry;
 use crate::session::SessionCookie;
 use crate::tls_policy::TlsPolicy;
@@ -91,6 +94,12 @@ pub struct RouteDraft {
     pub method: Method,
     /// Sessions that stay at their endpoint.
     pub session: Option<Arc<SessionCookie>>,
+    /// What holds for all requests to its Services, without sessions.
+    pub policy: Policy,
+    /// How fast responses go.
+    pub pace: Option<Pace>,
+    /// Where copies of requests go.
+    pub mirror: Option<Arc<Mirror>>,
     /// Redirect plain http to https.
     pub ssl_redirect: SslRedirect,
     /// How that redirect is written.
@@ -184,6 +193,9 @@ impl Default for RouteDraft {
             retry: Retry::default(),
             method: Method::default(),
             session: None,
+            policy: Policy::default(),
+            pace: None,
+            mirror: None,
             ssl_redirect: SslRedirect::default(),
             redirect_style: RedirectStyle::default(),
             errors: ErrorsDraft::default(),

@@ -48,6 +48,8 @@ pub(crate) fn route(path: PathMatch) -> Route {
         alternatives: Vec::new(),
         retry: Retry::default(),
         timeouts: Timeouts::default(),
+        pace: None,
+        mirror: None,
         body_limit: None,
         errors: None,
         upstream_tls: None,

@@ -8,6 +8,7 @@ use crate::annotation::Invalid;
 use crate::annotations::gate::{RISK_LEVEL, parse_risk};
 use crate::compression::Compression;
 use crate::edge::Edge;
+use crate::keepalive::Keepalive;
 use crate::log_format::AccessLogRules;
 use crate::setting_reader::SettingReader;
 use crate::tls_settings::TlsSettings;
@@ -21,6 +22,8 @@ pub struct Globals {
     pub edge: Arc<Edge>,
     /// How TLS is spoken with clients.
     pub tls: TlsSettings,
+    /// How long connections to endpoints are kept.
+    pub keepalive: Keepalive,
     /// Which responses are compressed.
     pub compression: Arc<Compression>,
     /// What is written to the access log.
@@ -56,6 +59,7 @@ impl Default for Globals {
             hsts,
             edge: Arc::default(),
             tls: TlsSettings::default(),
+            keepalive: Keepalive::default(),
             compression: Arc::default(),
             access_log: Arc::default(),
             server: ServerHeader::default(),
@@ -66,7 +70,9 @@ impl Default for Globals {
 impl Globals {
     /// Reads them by `setting`; what is invalid keeps its default and is told.
     pub fn compile(setting: impl Fn(&str) -> Option<String>) -> (Self, Vec<Invalid>) {
+        let (keepalive, invalid) = Keepalive::compile(&setting);
         let mut settings = SettingReader::new(&setting);
+        settings.invalid.extend(invalid);
         let hsts = hsts(&mut settings);
         let edge = Arc::new(Edge::read(&mut settings));
         let compression = Arc::new(Compression::compile(&setting, &mut settings.invalid));
@@ -77,7 +83,7 @@ impl Globals {
         let mut invalid = settings.invalid;
         let (tls, of_tls) = TlsSettings::compile(&setting);
         invalid.extend(of_tls);
-        (Self { hsts, edge, tls, compression, access_log, server }, invalid)
+        (Self { hsts, edge, tls, keepalive, compression, access_log, server }, invalid)
     }
 }
 

@@ -7,7 +7,7 @@ use http::{HeaderName, header};
 
 use crate::alphabet::holds_only;
 use crate::head::RequestHead;
-use crate::identity::identity;
+use crate::ring::key_of;
 
 /// The text of a request that decides its endpoint, with variables of nginx.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,6 +28,8 @@ enum Part {
     /// The canonical path.
     Uri,
     Query,
+    /// `?` if there is a query.
+    QueryMark,
     Scheme,
     /// `$http_NAME`.
     Header(HeaderName),
@@ -38,8 +40,8 @@ enum Part {
 }
 
 /// What [`HashBy::parse`] understands.
-pub(crate) const EXPECTED: &str = "text with variables of these: $request_uri, $uri, $args, $arg_NAME, $host, \
-    $remote_addr, $binary_remote_addr, $the_real_ip, $request_method, $scheme, $http_NAME, $cookie_NAME";
+pub(crate) const EXPECTED: &str = "text with variables of these: $request_uri, $uri, $args, $is_args, $arg_NAME, \
+    $host, $content_type, $content_length, $remote_addr, $binary_remote_addr, $the_real_ip, $request_method, $scheme, $http_NAME, $cookie_NAME";
 
 impl HashBy {
     /// Reads text with `$variables`, also in braces; `None` if one is not known.
@@ -73,9 +75,9 @@ impl HashBy {
         self.subset.map(NonZeroUsize::get)
     }
 
-    /// The number of the text in `head`.
+    /// The number of the text in `head`, on every ring.
     #[must_use]
-    pub fn key(&self, head: &RequestHead) -> u64 {
+    pub fn key(&self, head: &RequestHead) -> u32 {
         let mut text = String::new();
         for part in &self.parts {
             match part {
@@ -89,6 +91,11 @@ impl HashBy {
                 Part::RequestUri => text.push_str(&head.target),
                 Part::Uri => text.push_str(&head.path),
                 Part::Query => text.push_str(head.query().unwrap_or_default()),
+                Part::QueryMark => {
+                    if head.query().is_some_and(|query| !query.is_empty()) {
+                        text.push('?');
+                    }
+                }
                 Part::Scheme => text.push_str(if head.is_tls { "https" } else { "http" }),
                 Part::Header(name) => {
                     let value = head.headers.get(name).and_then(|value| value.to_str().ok());
@@ -98,18 +105,21 @@ impl HashBy {
                 Part::Argument(name) => text.push_str(argument(head, name).unwrap_or_default()),
             }
         }
-        identity(text.as_bytes())
+        key_of(text.as_bytes())
     }
 }
 
 fn variable(name: &str) -> Option<Part> {
     Some(match name {
         "remote_addr" | "binary_remote_addr" | "the_real_ip" => Part::Client,
-        "host" | "http_host" | "best_http_host" => Part::Host,
+        "host" | "http_host" | "best_http_host" | "server_name" => Part::Host,
         "request_method" => Part::Method,
-        "request_uri" => Part::RequestUri,
+        "request_uri" | "escaped_request_uri" => Part::RequestUri,
         "uri" | "document_uri" => Part::Uri,
         "args" | "query_string" => Part::Query,
+        "is_args" => Part::QueryMark,
+        "content_type" => Part::Header(header::CONTENT_TYPE),
+        "content_length" => Part::Header(header::CONTENT_LENGTH),
         "scheme" | "pass_access_scheme" => Part::Scheme,
         _ => {
             let named = |prefix| name.strip_prefix(prefix).filter(|name: &&str| !name.is_empty());

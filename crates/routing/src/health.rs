@@ -11,18 +11,10 @@ pub struct Health {
     strikes: u8,
     /// How often it was put aside in a row.
     ejections: u8,
-    probe: Probe,
+    /// Active checks fail.
+    is_failing: bool,
     /// Until when it is aside; 40 bits.
     until: u64,
-}
-
-/// What active checks say.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Probe {
-    #[default]
-    None,
-    Up,
-    Down,
 }
 
 /// What happened at an endpoint.
@@ -34,12 +26,10 @@ pub enum Observation {
     Unreachable,
     /// It broke the connection, kept silent for too long, or answered with a status that counts as a failure.
     Failed,
-    /// It passed an active check.
+    /// It passed enough active checks in a row, or is no longer checked.
     ProbePassed,
     /// It failed enough active checks in a row.
     ProbeFailed,
-    /// It is no longer checked.
-    ProbeEnded,
 }
 
 const STRIKES: u8 = 5;
@@ -50,7 +40,7 @@ const FORGIVEN: u64 = 60_000;
 const UNTIL_BITS: u32 = 40;
 
 impl Health {
-    /// The state after `seen` at `now`.
+    /// The state after `seen` at `now`. One that checks put aside comes back by a check only.
     #[must_use]
     pub fn observe(self, seen: Observation, now: u64) -> Self {
         match seen {
@@ -60,40 +50,32 @@ impl Health {
             Observation::Answered => Self { strikes: 0, ..self },
             Observation::Unreachable => self.strike(STRIKES, now),
             Observation::Failed => self.strike(1, now),
-            Observation::ProbePassed => Self { probe: Probe::Up, ..self },
-            Observation::ProbeFailed => Self { probe: Probe::Down, ..self },
-            Observation::ProbeEnded => Self { probe: Probe::None, ..self },
+            Observation::ProbePassed => Self { is_failing: false, ..self },
+            Observation::ProbeFailed => Self { is_failing: true, ..self },
         }
     }
 
     /// Whether it should be asked at `now`.
     #[must_use]
     pub fn is_up(self, now: u64) -> bool {
-        self.probe != Probe::Down && now >= self.until
+        !self.is_failing && now >= self.until
     }
 
     /// One word, so that threads can share it without a lock.
     #[must_use]
     pub fn to_bits(self) -> u64 {
-        let probe = match self.probe {
-            Probe::None => 0,
-            Probe::Up => 1,
-            Probe::Down => 2,
-        };
         let until = self.until.min((1 << UNTIL_BITS) - 1);
-        until | u64::from(self.strikes) << 40 | u64::from(self.ejections) << 48 | probe << 56
+        until
+            | u64::from(self.strikes) << 40
+            | u64::from(self.ejections) << 48
+            | u64::from(self.is_failing) << 56
     }
 
     /// [`Self::to_bits`] undone.
     #[must_use]
     pub fn from_bits(bits: u64) -> Self {
-        let [_, _, _, _, _, strikes, ejections, probe] = bits.to_le_bytes();
-        let probe = match probe {
-            1 => Probe::Up,
-            2 => Probe::Down,
-            _ => Probe::None,
-        };
-        Self { strikes, ejections, probe, until: bits & ((1 << UNTIL_BITS) - 1) }
+        let [_, _, _, _, _, strikes, ejections, failing] = bits.to_le_bytes();
+        Self { strikes, ejections, is_failing: failing != 0, until: bits & ((1 << UNTIL_BITS) - 1) }
     }
 
     fn strike(self, count: u8, now: u64) -> Self {
@@ -156,7 +138,6 @@ mod tests {
         let health = Health::default().observe(Observation::ProbeFailed, 0);
         assert!(!health.is_up(1_000_000));
         assert!(health.observe(Observation::ProbePassed, 1_000_000).is_up(1_000_000));
-        assert!(health.observe(Observation::ProbeEnded, 1_000_000).is_up(1_000_000));
     }
 
     #[test]

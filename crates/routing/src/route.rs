@@ -12,6 +12,8 @@ use crate::balance::Balance;
 use crate::carry::{Carry, Guard};
 use crate::error_pages::ErrorPages;
 use crate::head::{HeaderEdit, Reply, RequestHead, ResponseHead};
+use crate::mirror::Mirror;
+use crate::pace::Pace;
 use crate::path::PathMatch;
 use crate::retry::Retry;
 use crate::upstream::{Timeouts, UpstreamId};
@@ -24,6 +26,8 @@ pub struct RouteId(pub Arc<str>);
 /// Where a route comes from; labels of metrics and words of `jamul explain`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Origin {
+    /// Host of the rule; empty for any.
+    pub host: Arc<str>,
     /// Namespace of the Ingress.
     pub namespace: Arc<str>,
     /// Name of the Ingress.
@@ -55,6 +59,10 @@ pub struct Route {
     pub retry: Retry,
     /// Waits towards the upstream.
     pub timeouts: Timeouts,
+    /// How fast responses go to clients; `None` = as fast as they can.
+    pub pace: Option<Pace>,
+    /// Where copies of requests go.
+    pub mirror: Option<Arc<Mirror>>,
     /// Largest request body in bytes; `None` = unlimited. ingress-nginx: 1 MiB.
     pub body_limit: Option<u64>,
     /// Whose words the client gets in place of errors; `None`: those of whoever made them.

@@ -135,6 +135,12 @@ impl Router {
         self.hosts.find(host)
     }
 
+    /// The routes of exactly this pattern.
+    #[must_use]
+    pub fn pattern(&self, pattern: &HostPattern) -> Option<&Arc<HostRoutes>> {
+        self.hosts.get(pattern)
+    }
+
     /// The hosts whose patterns take `host`; the first is the one that [`Self::find`] searches.
     pub(crate) fn takers(&self, host: &Host) -> impl Iterator<Item = (&HostPattern, &Arc<HostRoutes>)> {
         self.hosts.takers(host)

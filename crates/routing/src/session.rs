@@ -10,9 +10,9 @@ use std::sync::Arc;
 use http::{HeaderValue, header};
 use md5::{Digest, Md5};
 
+use crate::endpoint::Endpoint;
 use crate::hash_by::cookie;
 use crate::head::RequestHead;
-use crate::upstream::Endpoint;
 
 mod same_site;
 
@@ -124,15 +124,21 @@ impl Session {
         Self { cookie, path, upstream, tag }
     }
 
-    /// The key of the session that `head` belongs to; `None` if it has none here. A cookie without a tag is as
-    /// good as one with the right tag.
+    /// The key of the session that `head` belongs to; `None` if it has none. The tag does not matter, as in
+    /// ingress-nginx: Services that share a cookie share its key, or each would take it from the other.
     #[must_use]
     pub fn key<'a>(&self, head: &'a RequestHead) -> Option<&'a str> {
-        let value = cookie(head, &self.cookie.name).filter(|value| !value.is_empty())?;
-        match value.split_once('|') {
-            Some((key, tag)) => (tag == self.tag && !key.is_empty()).then_some(key),
-            None => Some(value),
-        }
+        let value = cookie(head, &self.cookie.name)?;
+        let key = value.split_once('|').map_or(value, |(key, _)| key);
+        (!key.is_empty()).then_some(key)
+    }
+
+    /// Whether the session that `head` belongs to began here and not at another upstream.
+    #[must_use]
+    pub fn began_here(&self, head: &RequestHead) -> bool {
+        let mut parts =
+            cookie(head, &self.cookie.name).into_iter().flat_map(|value| value.split('|')).skip(1);
+        parts.next() == Some(self.tag.as_str())
     }
 
     /// The key that names `endpoint` in persistent mode.
@@ -148,7 +154,10 @@ impl Session {
         let mut text = format!("{}={key}|{}", cookie.name, self.tag);
         if let Some(seconds) = cookie.expires {
             let at = now.checked_add(jiff::SignedDuration::from_secs(seconds.into())).ok()?;
-            text.push_str(&format!("; Expires={}", at.strftime("%a, %d-%b-%y %H:%M:%S GMT")));
+            // nginx writes two digits of the year as long as every browser reads them as this century.
+            let year = if at.to_zoned(jiff::tz::TimeZone::UTC).year() > 2037 { "%Y" } else { "%y" };
+            let format = format!("%a, %d-%b-{year} %H:%M:%S GMT");
+            text.push_str(&format!("; Expires={}", at.strftime(&format)));
         }
         if let Some(seconds) = cookie.max_age {
             text.push_str(&format!("; Max-Age={seconds}"));
@@ -239,16 +248,34 @@ mod tests {
     }
 
     #[test]
-    fn a_session_of_another_upstream_is_none_here() {
+    fn the_tag_says_where_a_session_began_and_the_key_counts_everywhere() {
         let session = session(SessionCookie::default());
         let with = |value: String| {
             let mut head = head("/");
             head.headers.insert(header::COOKIE, HeaderValue::try_from(value).expect("a value"));
-            session.key(&head).map(str::to_owned)
+            (session.key(&head).map(str::to_owned), session.began_here(&head))
         };
-        assert_eq!(with(format!("a=b; INGRESSCOOKIE=k|{}", session.tag)).as_deref(), Some("k"));
-        assert_eq!(with("INGRESSCOOKIE=k|0123".to_owned()), None);
-        assert_eq!(with("INGRESSCOOKIE=k".to_owned()).as_deref(), Some("k"));
-        assert_eq!(with("INGRESSCOOKIE=".to_owned()), None);
+        let key = || Some("k".to_owned());
+        assert_eq!(with(format!("a=b; INGRESSCOOKIE=k|{}", session.tag)), (key(), true));
+        assert_eq!(with("INGRESSCOOKIE=k|0123".to_owned()), (key(), false));
+        assert_eq!(with("INGRESSCOOKIE=k".to_owned()), (key(), false));
+        assert_eq!(with("INGRESSCOOKIE=".to_owned()), (None, false));
+        assert_eq!(with("INGRESSCOOKIE=|0123".to_owned()), (None, false));
+    }
+
+    /// Worked out with the expressions of ingress-nginx's `sticky.lua` and `nodemap.lua`.
+    #[test]
+    fn tags_and_persistent_keys_are_those_of_ingress_nginx() {
+        let of = |name: &str| Session::new(Arc::default(), name.to_owned(), "/");
+        assert_eq!(of("default-web-80").tag, "6cde5721ec2c7e2bce07cff7d0e4ac37");
+        assert_eq!(of("shop-api-http").tag, "0daabe3a517b1eefb207110f1ba3138e");
+        let endpoint = Endpoint::Address(([10, 244, 0, 5], 8080).into());
+        assert_eq!(of("default-web-80").key_of(&endpoint), "a4218db18517898613a5b988c1d68087");
+    }
+
+    #[test]
+    fn a_year_that_two_digits_would_not_tell_has_four() {
+        let cookie = SessionCookie { expires: Some(u32::MAX), ..SessionCookie::default() };
+        assert!(text(cookie, PLAIN).contains("-2162 "));
     }
 }

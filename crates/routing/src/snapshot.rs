@@ -1,5 +1,6 @@
 //! Everything the proxy needs, immutable and numbered.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::challenges::Challenges;
@@ -22,6 +23,8 @@ pub struct Snapshot {
     pub default_route: Option<Arc<Route>>,
     /// Upstreams by name; every upstream that a route names is here.
     pub upstreams: Shards<UpstreamId, Arc<Upstream>>,
+    /// Those of them whose endpoints are probed.
+    pub checked: Arc<BTreeSet<UpstreamId>>,
     /// Certificates by server name.
     pub certs: CertTable,
     /// HTTP-01 answers.

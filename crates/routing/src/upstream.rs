@@ -1,9 +1,10 @@
 //! Upstreams: named sets of endpoints.
 
-use std::fmt;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
+
+pub use crate::endpoint::Endpoint;
+use crate::policy::Policy;
 
 /// Names an upstream across Snapshots: `namespace/service:port[protocol]`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,24 +45,8 @@ pub struct Upstream {
     pub protocol: Protocol,
     /// Ready endpoints, sorted; empty = 503.
     pub endpoints: Vec<Endpoint>,
-}
-
-/// Where to connect to.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Endpoint {
-    /// An address and port.
-    Address(SocketAddr),
-    /// A name (Service of type ExternalName), resolved by the proxy when it connects, and a port.
-    Name(Arc<str>, u16),
-}
-
-impl fmt::Display for Endpoint {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address(address) => address.fmt(f),
-            Self::Name(name, port) => write!(f, "{name}:{port}"),
-        }
-    }
+    /// What holds for all requests to it.
+    pub policy: Policy,
 }
 
 /// Waits towards an upstream; defaults as ingress-nginx.

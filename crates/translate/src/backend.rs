@@ -10,10 +10,11 @@ use jamul_api::core::{
     ServicePort,
 };
 use jamul_routing::streams::Transport;
-use jamul_routing::{Endpoint, Protocol, Upstream, UpstreamId, Via};
+use jamul_routing::{Endpoint, Policy, Protocol, Upstream, UpstreamId, Via};
 
 use crate::objects::Objects;
 use crate::settings::Settings;
+use crate::zones::{self, Hinted};
 
 /// A port of a Service, as an Ingress names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -132,7 +133,7 @@ impl Fault {
     }
 }
 
-/// The Upstream of `backend`; without endpoints, and with the reason, where there is none to send requests
+/// The Upstream of `backend`, its policy being for others to say; without endpoints, and with the reason, where there is none to send requests
 /// to.
 pub(crate) fn translate(
     backend: &Backend,
@@ -146,7 +147,7 @@ pub(crate) fn translate(
     };
     let id = backend.upstream_id(protocol);
     let protocol = protocol.or_else(|| app_protocol(backend, objects)).unwrap_or_default();
-    (Upstream { id, protocol, endpoints }, fault)
+    (Upstream { id, protocol, endpoints, policy: Policy::default() }, fault)
 }
 
 /// What the port of the Service says about itself: Kubernetes' own names, and those of IANA and of other
@@ -181,7 +182,8 @@ pub(crate) fn endpoints(
     let mut slices = objects.slices_of(&backend.service).peekable();
     let mut endpoints: Vec<Endpoint> = if slices.peek().is_some() {
         let (ready, finishing) = slice_endpoints(slices, service, port, backend.transport);
-        if ready.is_empty() { finishing } else { ready }
+        let zone = settings.zone.as_deref().filter(|_| zones::is_wanted(service));
+        zones::near(if ready.is_empty() { finishing } else { ready }, zone)
     } else {
         let found = objects.endpoints.get(&backend.service);
         found.map(|found| subset_endpoints(found, port, backend.transport)).unwrap_or_default()
@@ -280,7 +282,7 @@ fn slice_endpoints<'a>(
     service: &Service,
     port: &ServicePort,
     transport: Transport,
-) -> (Vec<Endpoint>, Vec<Endpoint>) {
+) -> (Vec<Hinted<'a>>, Vec<Hinted<'a>>) {
     let publishes_all = service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses) == Some(true);
     let (mut ready, mut finishing) = (Vec::new(), Vec::new());
     for slice in slices {
@@ -296,7 +298,7 @@ fn slice_endpoints<'a>(
                 .addresses
                 .iter()
                 .filter(|address| is_named && is_name(address) || address.parse::<IpAddr>().is_ok())
-                .map(|address| endpoint(address, number));
+                .map(|address| Hinted { endpoint: endpoint(address, number), hints: found.hints.as_ref() });
             if is_ready || publishes_all {
                 ready.extend(usable);
             } else if is_serving {

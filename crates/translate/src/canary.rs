@@ -7,6 +7,7 @@ use jamul_routing::draft::RouteDraft;
 use jamul_routing::session::CanarySessions;
 use jamul_routing::{HostPattern, Session, SessionCookie};
 
+use crate::backend::Backend;
 use crate::ingress::{Claim, CompiledIngress, Destination, PathKind};
 
 /// What canaries claim on a host, by path; the oldest first.
@@ -37,6 +38,10 @@ pub(crate) fn session(
     path: &str,
 ) -> Option<Session> {
     let Destination::Service(backend) = destination else { return None };
-    let upstream = format!("{}-{}-{}", backend.service.namespace, backend.service.name, backend.port);
-    Some(Session::new(Arc::clone(cookie?), upstream, path))
+    Some(Session::new(Arc::clone(cookie?), upstream_name(backend), path))
+}
+
+/// The name that ingress-nginx gives to what a backend leads to.
+pub(crate) fn upstream_name(backend: &Backend) -> String {
+    format!("{}-{}-{}", backend.service.namespace, backend.service.name, backend.port)
 }

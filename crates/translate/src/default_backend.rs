@@ -37,6 +37,8 @@ pub(crate) fn route(backend: &Backend, objects: &Objects, settings: &Settings) -
         alternatives: Vec::new(),
         retry: draft.route.retry,
         timeouts: draft.route.timeouts,
+        pace: draft.route.pace,
+        mirror: None,
         body_limit: draft.route.body_limit,
         errors: None,
         upstream_tls: None,

@@ -18,7 +18,8 @@ use jamul_routing::{
 
 use crate::backend::Backend;
 use crate::canary::{self, Canaries};
-use crate::ingress::{Claim, CompiledIngress, Destination, PathKind};
+use crate::ingress::{Age, Claim, CompiledIngress, Destination, PathKind};
+use crate::wishes::Wishes;
 
 /// What one host serves.
 #[derive(Debug)]
@@ -37,8 +38,9 @@ pub(crate) struct HostTranslation {
 pub(crate) struct Use {
     pub(crate) backend: Backend,
     pub(crate) protocol: Option<Protocol>,
-    pub(crate) ingress: ObjectKey,
+    pub(crate) ingress: Age,
     pub(crate) field: String,
+    pub(crate) wishes: Wishes,
 }
 
 /// Merges what `ingresses` (oldest first) claim on `pattern`: the first claim of a path and its type wins;
@@ -124,7 +126,8 @@ fn redirecting(
     ingresses: &[&CompiledIngress],
     has_tls: bool,
 ) -> HostRoutes {
-    let origin = ingresses.first().map(|ingress| origin(ingress, &root_of(ingress))).unwrap_or_default();
+    let origin =
+        ingresses.first().map(|ingress| origin(name, ingress, &root_of(ingress))).unwrap_or_default();
     let draft = RouteDraft::default();
     let route = Route {
         id: RouteId(format!("{name} Prefix /").into()),
@@ -136,6 +139,8 @@ fn redirecting(
         alternatives: Vec::new(),
         retry: draft.retry,
         timeouts: draft.timeouts,
+        pace: None,
+        mirror: None,
         body_limit: draft.body_limit,
         errors: None,
         upstream_tls: None,
@@ -203,7 +208,7 @@ impl<'a> HostBuilder<'a> {
             );
             self.report(Severity::Warning, ingress, &claim.field, "PathConflict", message);
             let (by, path) = (self.route_id(claim), claim.path.clone());
-            self.shadowed.push(Shadowed { by, path, origin: origin(ingress, claim) });
+            self.shadowed.push(Shadowed { by, path, origin: origin(self.pattern, ingress, claim) });
             return;
         }
         self.owners.insert(place, &ingress.age.key);
@@ -228,17 +233,17 @@ impl<'a> HostBuilder<'a> {
         let id = self.route_id(claim);
         let (path, is_understood) = self.path(ingress, claim);
         let is_closed = ingress.is_closed || !is_understood || self.is_closed;
-        let draft = &ingress.draft.route;
-        let key = &ingress.age.key;
+        let (draft, age) = (&ingress.draft.route, &ingress.age);
         let target = match &claim.destination {
             Destination::Service(_) | Destination::Nothing if is_closed => Target::Closed,
             Destination::Nothing => match self.default_backend.cloned() {
-                Some(backend) => Target::Upstream(self.hold(backend, None, key, claim.field.clone())),
+                Some(backend) => Target::Upstream(self.hold(backend, None, age, claim.field.clone())),
                 None => Target::NotFound,
             },
             Destination::Service(backend) => {
                 let backend = backend.via(draft.via);
-                Target::Upstream(self.hold(backend, draft.protocol, key, claim.field.clone()))
+                let wishes = Wishes { policy: draft.policy.clone(), cookie: draft.session.clone() };
+                Target::Upstream(self.hold_with(backend, draft.protocol, age, claim.field.clone(), wishes))
             }
         };
         let errors = if is_closed { None } else { self.error_pages(ingress) };
@@ -254,13 +259,15 @@ impl<'a> HostBuilder<'a> {
         self.routes.push(Arc::new(Route {
             id,
             path,
-            origin: origin(ingress, claim),
+            origin: origin(self.pattern, ingress, claim),
             filters: filters(ingress, &self.tls, &self.first, self.has_tls, is_closed),
             target,
             balance,
             alternatives,
             retry: draft.retry,
             timeouts: draft.timeouts,
+            pace: draft.pace,
+            mirror: draft.mirror.clone(),
             body_limit: draft.body_limit,
             errors,
             upstream_tls: draft.upstream_tls.as_ref().map(|tls| upstream_tls(tls, &claim.destination)),
@@ -272,11 +279,22 @@ impl<'a> HostBuilder<'a> {
         &mut self,
         backend: Backend,
         protocol: Option<Protocol>,
-        ingress: &ObjectKey,
+        ingress: &Age,
         field: String,
     ) -> UpstreamId {
+        self.hold_with(backend, protocol, ingress, field, Wishes::default())
+    }
+
+    fn hold_with(
+        &mut self,
+        backend: Backend,
+        protocol: Option<Protocol>,
+        ingress: &Age,
+        field: String,
+        wishes: Wishes,
+    ) -> UpstreamId {
         let id = backend.upstream_id(protocol);
-        self.uses.push(Use { backend, protocol, ingress: ingress.clone(), field });
+        self.uses.push(Use { backend, protocol, ingress: ingress.clone(), field, wishes });
         id
     }
 
@@ -285,14 +303,14 @@ impl<'a> HostBuilder<'a> {
         let (draft, key) = (&ingress.draft.route.errors, &ingress.age.key);
         let own = draft.backend.as_ref().map(|name| {
             let backend = Backend::first_port(ObjectKey::new(&key.namespace, name.as_str()));
-            self.hold(backend, None, key, format!("metadata.annotations[{DEFAULT_BACKEND}]"))
+            self.hold(backend, None, &ingress.age, format!("metadata.annotations[{DEFAULT_BACKEND}]"))
         });
         let writer = match (&own, draft.statuses.is_empty(), self.default_backend) {
             (Some(own), _, _) => Some(own.clone()),
             (None, false, Some(backend)) => Some(self.hold(
                 backend.clone(),
                 None,
-                key,
+                &ingress.age,
                 format!("metadata.annotations[{DEFAULT_BACKEND}]"),
             )),
             (None, _, _) => None,
@@ -322,18 +340,20 @@ impl<'a> HostBuilder<'a> {
         let Destination::Service(backend) = &of_canary.destination else { return Vec::new() };
         let (backend, protocol) = (backend.via(ingress.draft.route.via), ingress.draft.route.protocol);
         let Some(split) = canary.draft.canary.clone() else { return Vec::new() };
+        let cookie = canary::cookie(&ingress.draft.route, &canary.draft.route);
         self.uses.push(Use {
             backend: backend.clone(),
             protocol,
-            ingress: canary.age.key.clone(),
+            ingress: canary.age.clone(),
             field: of_canary.field.clone(),
+            wishes: Wishes { policy: canary.draft.route.policy.clone(), cookie: cookie.cloned() },
         });
-        let cookie = canary::cookie(&ingress.draft.route, &canary.draft.route);
         let balance = Balance {
             method: canary.draft.route.method.clone(),
             session: canary::session(cookie, &of_canary.destination, cookie_path),
         };
-        vec![Alternative { split, upstream: backend.upstream_id(protocol), balance }]
+        let name = canary::upstream_name(&backend).into();
+        vec![Alternative { split, upstream: backend.upstream_id(protocol), name, balance }]
     }
 
     /// Tells those whose paths are closed by the `server-snippet` of another.
@@ -437,9 +457,11 @@ impl<'a> HostBuilder<'a> {
 const DEFAULT_BACKEND: &str = "default-backend";
 
 /// Whose claim it is, and where it leads.
-fn origin(ingress: &CompiledIngress, claim: &Claim) -> Origin {
+fn origin(pattern: &HostPattern, ingress: &CompiledIngress, claim: &Claim) -> Origin {
     let key = &ingress.age.key;
+    let host = if *pattern == HostPattern::Any { "".into() } else { pattern.to_string().into() };
     let mut origin = Origin {
+        host,
         namespace: key.namespace.as_str().into(),
         ingress: key.name.as_str().into(),
         ..Origin::default()

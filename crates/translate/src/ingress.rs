@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jamul_api::core::{HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressSpec};
 use jamul_api::{Object, ObjectKey};
-use jamul_routing::annotation::{OnInvalid, Values};
+use jamul_routing::annotation::{OnInvalid, Values, full_name, is_own};
 use jamul_routing::{Diagnostic, Draft, HostPattern, Invalid, Severity};
 
 use crate::backend::Backend;
@@ -22,6 +22,11 @@ pub(crate) struct Age {
 }
 
 impl Age {
+    /// Of an object without a date.
+    pub(crate) fn unknown(key: ObjectKey) -> Self {
+        Self { created: jiff::Timestamp::MAX, key }
+    }
+
     fn of(ingress: &Ingress) -> Self {
         let created = ingress.metadata.creation_timestamp.as_ref().map(|time| time.0);
         Self { created: created.unwrap_or(jiff::Timestamp::MAX), key: ingress.key() }
@@ -180,11 +185,13 @@ fn compile_annotations(
     }
     for key in values.unknown() {
         let advice = match jamul_routing::annotations::did_you_mean(key) {
-            Some(near) => format!("did you mean {prefix}/{near}?"),
+            Some(near) => format!("did you mean {}?", full_name(prefix, near)),
+            // Jamul's other annotations are for other readers.
+            None if is_own(key) => continue,
             None => "it has no effect; take it away or see the list of supported annotations".to_owned(),
         };
         let message = format!("annotation {key:?} is not known; {advice}");
-        reports.add(Severity::Warning, format!("{prefix}/{key}"), "UnknownAnnotation", message);
+        reports.add(Severity::Warning, full_name(prefix, key), "UnknownAnnotation", message);
     }
 }
 
@@ -195,7 +202,7 @@ fn report_invalid(invalid: &Invalid, consequence: OnInvalid, prefix: &str, repor
         OnInvalid::Close => (Severity::Error, "all paths of this Ingress answer 503 until it is mended"),
         OnInvalid::CloseHost => (Severity::Error, "all paths of its hosts answer 403 until it is mended"),
     };
-    let field = format!("{prefix}/{}", invalid.key);
+    let field = full_name(prefix, invalid.key);
     let message = format!("{:?} is not valid, expected {}; {effect}", invalid.value, invalid.expected);
     reports.add(severity, field, "InvalidAnnotation", message);
 }

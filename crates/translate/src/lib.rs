@@ -36,6 +36,8 @@ mod tls;
 mod translator;
 mod trust;
 mod upstreams;
+mod wishes;
+mod zones;
 
 pub use admission::Admission;
 pub use change::{Change, ObjectChange};

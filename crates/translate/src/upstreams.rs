@@ -4,14 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use jamul_api::ObjectKey;
-use jamul_routing::{Diagnostic, HostPattern, Protocol, Severity, Snapshot, UpstreamId};
+use jamul_routing::{Diagnostic, HostPattern, Policy, Protocol, Severity, Snapshot, UpstreamId};
 
 use crate::backend::{self, Backend, Fault};
+use crate::canary;
 use crate::findings::Findings;
 use crate::host::Use;
 use crate::index::Index;
+use crate::ingress::{Age, Destination};
 use crate::objects::Objects;
 use crate::settings::Settings;
+use crate::wishes::Wishes;
 
 /// The Upstreams of the Snapshot and who names them.
 #[derive(Debug, Default)]
@@ -25,9 +28,9 @@ pub(crate) struct Upstreams {
 struct UpstreamState {
     backend: Backend,
     protocol: Option<Protocol>,
-    /// Host to the Ingresses that use it there, with the field that says so; without a host, the flag
-    /// `--default-backend-service`. Gone when empty.
-    users: BTreeMap<Option<HostPattern>, BTreeSet<(ObjectKey, String)>>,
+    /// Host to the Ingresses that use it there, with the field that says so, and what they wish; without a host, the
+    /// flag `--default-backend-service`. Gone when empty.
+    users: BTreeMap<Option<HostPattern>, BTreeMap<(Age, String), Wishes>>,
     /// Whoever is sent nowhere, and why.
     diagnostics: Vec<Diagnostic>,
 }
@@ -45,8 +48,9 @@ impl Upstreams {
 
     /// The flag `--default-backend-service` names an Upstream, for as long as the process runs.
     pub(crate) fn hold_default(&mut self, backend: Backend) -> UpstreamId {
-        let ingress = backend.service.clone();
-        self.hold_for(Use { backend, protocol: None, ingress, field: String::new() }, None)
+        let ingress = Age::unknown(backend.service.clone());
+        let (field, wishes) = (String::new(), Wishes::default());
+        self.hold_for(Use { backend, protocol: None, ingress, field, wishes }, None)
     }
 
     fn hold_for(&mut self, used: Use, user: Option<HostPattern>) -> UpstreamId {
@@ -55,7 +59,7 @@ impl Upstreams {
         let (backend, protocol) = (used.backend, used.protocol);
         let new = || UpstreamState { backend, protocol, users: BTreeMap::new(), diagnostics: Vec::new() };
         let state = self.upstreams.entry(id.clone()).or_insert_with(new);
-        state.users.entry(user).or_default().insert((used.ingress, used.field));
+        state.users.entry(user).or_default().insert((used.ingress, used.field), used.wishes);
         id
     }
 
@@ -81,28 +85,65 @@ impl Upstreams {
             findings.replace(&state.diagnostics, &[]);
             self.of_service.remove(&state.backend.service, id);
             self.upstreams.remove(id);
+            set_checked(id, Checked::No, next);
             return next.upstreams.remove(id).is_some();
         }
-        let (upstream, fault) = backend::translate(&state.backend, state.protocol, objects, settings);
+        let (mut upstream, fault) = backend::translate(&state.backend, state.protocol, objects, settings);
+        upstream.policy = state.policy();
         let diagnostics = fault.map(|fault| state.sent_nowhere(&fault)).unwrap_or_default();
         findings.replace(&state.diagnostics, &diagnostics);
         state.diagnostics = diagnostics;
         let is_same = next.upstreams.get(id).is_some_and(|before| **before == upstream);
         if !is_same {
+            let is_checked = upstream.policy.check.is_some();
+            set_checked(id, if is_checked { Checked::Yes } else { Checked::No }, next);
             next.upstreams.insert(id.clone(), Arc::new(upstream));
         }
         !is_same
     }
 }
 
+/// Whether the endpoints of an Upstream are probed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Checked {
+    Yes,
+    No,
+}
+
+fn set_checked(id: &UpstreamId, checked: Checked, next: &mut Snapshot) {
+    if next.checked.contains(id) == (checked == Checked::Yes) {
+        return;
+    }
+    let mut all: BTreeSet<UpstreamId> = (*next.checked).clone();
+    match checked {
+        Checked::Yes => drop(all.insert(id.clone())),
+        Checked::No => drop(all.remove(id)),
+    }
+    next.checked = Arc::new(all);
+}
+
 impl UpstreamState {
+    /// Of each wish that of the oldest Ingress that has it.
+    fn policy(&self) -> Policy {
+        let mut wishes: Vec<_> = self.users.values().flatten().collect();
+        wishes.sort_by_key(|(user, _)| *user);
+        let wishes = || wishes.iter().map(|(_, wishes)| wishes);
+        let cookie = wishes().find_map(|wishes| wishes.cookie.as_ref());
+        Policy {
+            session: canary::session(cookie, &Destination::Service(self.backend.clone()), "/"),
+            cap: wishes().find_map(|wishes| wishes.policy.cap),
+            slow_start: wishes().find_map(|wishes| wishes.policy.slow_start),
+            check: wishes().find_map(|wishes| wishes.policy.check.clone()),
+        }
+    }
+
     /// What is told of each Ingress and the field of it that names the backend.
     fn sent_nowhere(&self, fault: &Fault) -> Vec<Diagnostic> {
-        let users = self.users.iter().flat_map(|(host, users)| users.iter().map(move |user| (host, user)));
-        let users = users.map(|(host, (ingress, field))| Diagnostic {
+        let users = self.users.iter().flat_map(|(host, users)| users.keys().map(move |user| (host, user)));
+        let users = users.map(|(host, (age, field))| Diagnostic {
             severity: Severity::Warning,
             object: match host {
-                Some(_) => format!("Ingress {ingress}"),
+                Some(_) => format!("Ingress {}", age.key),
                 None => "Flag --default-backend-service".to_owned(),
             },
             field: field.clone(),

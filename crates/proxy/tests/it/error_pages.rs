@@ -32,7 +32,10 @@ fn paged<'a>(pairs: &'a [(&'a str, &'a str)], objects: &'a Objects) -> impl FnOn
 fn with_writer(mut builder: SnapshotBuilder, endpoints: &[SocketAddr]) -> SnapshotBuilder {
     let id = UpstreamId(WRITER.into());
     let endpoints = endpoints.iter().copied().map(Endpoint::Address).collect();
-    builder.0.upstreams.insert(id.clone(), Arc::new(Upstream { id, protocol: Protocol::Http, endpoints }));
+    builder.0.upstreams.insert(id.clone(), {
+        let policy = jamul_routing::Policy::default();
+        Arc::new(Upstream { id, protocol: Protocol::Http, endpoints, policy })
+    });
     builder
 }
 

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "the tasks of a test end with its runtime")]
 
 mod annotations;
+mod balancing;
 mod client_certificates;
 mod clients;
 mod compression;
@@ -13,12 +14,14 @@ mod forwarding;
 mod frames;
 mod grpc;
 mod handshakes;
+mod mirroring;
 mod openssl;
 mod origin;
 mod plain;
 mod proxy_protocol;
 mod question;
 mod resilience;
+mod rolling;
 mod shutdown;
 mod slow_clients;
 mod smuggling;

@@ -1,5 +1,6 @@
 //! A running proxy and the Snapshots it serves.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,8 +8,8 @@ use arc_swap::ArcSwap;
 use jamul_proxy::{EndpointHealths, Metrics, Proxy, ProxyError, ProxySettings, Snapshots};
 use jamul_routing::route::Target;
 use jamul_routing::{
-    Balance, Edge, Endpoint, Filter, Globals, Host, HostPattern, HostRoutes, Origin, PathMatch, Protocol,
-    Retry, Route, RouteId, Snapshot, Timeouts, Upstream, UpstreamId,
+    Balance, Edge, Endpoint, Filter, Globals, Host, HostPattern, HostRoutes, Origin, PathMatch, Policy,
+    Protocol, Retry, Route, RouteId, Snapshot, Timeouts, Upstream, UpstreamId,
 };
 use tokio_util::sync::CancellationToken;
 
@@ -34,6 +35,7 @@ impl SnapshotBuilder {
             id: RouteId(host.into()),
             path: PathMatch::Prefix("/".to_owned()),
             origin: Origin {
+                host: host.into(),
                 namespace: "default".into(),
                 ingress: "web".into(),
                 service: "web".into(),
@@ -45,13 +47,16 @@ impl SnapshotBuilder {
             alternatives: Vec::new(),
             retry: Retry::default(),
             timeouts: Timeouts::default(),
+            pace: None,
+            mirror: None,
             body_limit: Some(1024),
             errors: None,
             upstream_tls: None,
         };
         change(&mut route);
         let endpoints = endpoints.iter().copied().map(Endpoint::Address).collect();
-        let upstream = Upstream { id: id.clone(), protocol: Protocol::Http, endpoints };
+        let policy = Policy::default();
+        let upstream = Upstream { id: id.clone(), protocol: Protocol::Http, endpoints, policy };
         self.0.upstreams.insert(id, Arc::new(upstream));
         let routes = HostRoutes::new(vec![Arc::new(route)], false);
         self.0.router.insert(HostPattern::parse(host).unwrap(), Arc::new(routes));
@@ -63,6 +68,18 @@ impl SnapshotBuilder {
         let mut edge = Edge::default();
         change(&mut edge);
         self.0.globals = Arc::new(Globals { edge: Arc::new(edge), ..Globals::default() });
+        self
+    }
+
+    /// Changes what holds for all requests to the upstream of `host`.
+    pub(crate) fn policy(mut self, host: &str, policy: Policy) -> Self {
+        let id = UpstreamId(format!("default/{host}:80").into());
+        let upstream = self.0.upstreams.get(&id).unwrap();
+        let changed = Upstream { policy, ..(**upstream).clone() };
+        if changed.policy.check.is_some() {
+            self.0.checked = Arc::new(BTreeSet::from([id.clone()]));
+        }
+        self.0.upstreams.insert(id, Arc::new(changed));
         self
     }
 

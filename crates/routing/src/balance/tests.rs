@@ -1,4 +1,5 @@
 use super::*;
+use crate::ring::key_of;
 
 /// Endpoints with what a test says of them.
 #[derive(Clone, Debug)]
@@ -7,6 +8,7 @@ struct Field {
     weights: Vec<u32>,
     in_flight: Vec<u32>,
     latency: Vec<f64>,
+    ring: Ring,
 }
 
 impl Field {
@@ -16,6 +18,7 @@ impl Field {
             weights: vec![FULL_WEIGHT; count],
             in_flight: vec![0; count],
             latency: vec![0.1; count],
+            ring: Ring::new((0..count).map(name)),
         }
     }
 }
@@ -40,8 +43,15 @@ impl Endpoints for Field {
         self.latency[index]
     }
     fn identity(&self, index: usize) -> u64 {
-        identity(format!("10.0.0.{index}:80").as_bytes())
+        identity(name(index).as_bytes())
     }
+    fn ring(&self) -> &Ring {
+        &self.ring
+    }
+}
+
+fn name(index: usize) -> String {
+    format!("10.0.0.{index}:80")
 }
 
 /// How often each endpoint is chosen in `rounds` choices; keys are numbered.
@@ -50,7 +60,7 @@ fn spread(method: &Method, field: &Field, rounds: u64) -> Vec<usize> {
     let mut random = fastrand::Rng::with_seed(7);
     let mut counts = vec![0; field.count()];
     for round in 0..rounds {
-        let key = Some(identity(&round.to_le_bytes()));
+        let key = Some(key_of(&round.to_le_bytes()));
         let found = choose(method, key, field, &mut turn, &mut |below| random.usize(..below));
         counts[found.expect("an open endpoint")] += 1;
     }
@@ -100,10 +110,10 @@ fn ewma_sends_less_to_the_slow_and_nothing_to_the_closed() {
 }
 
 #[test]
-fn a_hash_is_even_within_a_tenth_and_the_same_every_time() {
+fn a_hash_is_even_within_a_quarter_and_the_same_every_time() {
     let field = Field::of(10);
     let counts = spread(&hash(None), &field, 20_000);
-    assert!(counts.iter().all(|count| (1_800..2_200).contains(count)), "{counts:?}");
+    assert!(counts.iter().all(|count| (1_500..2_500).contains(count)), "{counts:?}");
     assert_eq!(counts, spread(&hash(None), &field, 20_000));
 }
 
@@ -111,7 +121,7 @@ fn a_hash_is_even_within_a_tenth_and_the_same_every_time() {
 fn when_an_endpoint_goes_only_its_keys_move() {
     let (before, mut after) = (Field::of(10), Field::of(10));
     after.open[3] = false;
-    for key in (0..5_000u64).map(|key| identity(&key.to_le_bytes())) {
+    for key in (0..5_000u64).map(|key| key_of(&key.to_le_bytes())) {
         let (was, is) = (by_key(key, &before), by_key(key, &after));
         assert!(was == is || was == Some(3), "{was:?} {is:?}");
         assert_ne!(is, Some(3));

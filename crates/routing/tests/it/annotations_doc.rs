@@ -46,8 +46,8 @@ const HEADER: &str = "\
 
 <!-- Made from the registry in crates/routing/src/annotations.rs; edit the keys there. -->
 
-Names stand behind the prefix `nginx.ingress.kubernetes.io/`. An empty value counts as not set. A key that is
-not in this table is reported and does nothing.
+Names stand behind the prefix `nginx.ingress.kubernetes.io/`, except those of Jamul's own, which begin with `jamul.dev/`.
+An empty value counts as not set. A key that is not in this table is reported and does nothing.
 
 **Scope**: `route` is the paths of the Ingress that carries the annotation, `host` is all paths of its hosts.
 **Risk** is ingress-nginx's own rating. **Support**: `no effect` is taken and changes nothing, because nothing is

@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use jamul_routing::annotation::full_name;
 use jamul_routing::route::Target;
-use jamul_routing::{Balance, Endpoint, HostRoutes, Retry, Route, Snapshot};
+use jamul_routing::{Balance, Endpoint, HostRoutes, Policy, Retry, Route, Snapshot};
 use jamul_translate::Translator;
 
 use crate::fixture;
@@ -68,7 +69,7 @@ fn every_annotation_has_a_golden_file() {
     let all: Vec<String> =
         fixtures().iter().map(|path| fs::read_to_string(path).expect("readable")).collect();
     for key in jamul_routing::annotations::keys() {
-        let line = format!("nginx.ingress.kubernetes.io/{}:", key.name);
+        let line = format!("{}:", full_name("nginx.ingress.kubernetes.io", key.name));
         assert!(all.iter().any(|text| text.contains(&line)), "no fixture in tests/golden sets {}", key.name);
     }
 }
@@ -97,6 +98,12 @@ fn render(translator: &Translator) -> String {
         }
         render_routes(&mut text, routes, &snapshot);
     }
+    let upstreams: BTreeMap<_, _> = snapshot.upstreams.iter().collect();
+    for (id, upstream) in upstreams.iter().filter(|(_, upstream)| upstream.policy != Policy::default()) {
+        assert_eq!(snapshot.checked.contains(*id), upstream.policy.check.is_some());
+        writeln!(text, "upstream {}", id.0).unwrap();
+        render_policy(&mut text, &upstream.policy);
+    }
     let certificates: BTreeMap<_, _> = snapshot.certs.iter().collect();
     for (pattern, entry) in certificates {
         writeln!(text, "certificate {pattern}: Secret {}", entry.source).unwrap();
@@ -124,6 +131,12 @@ fn render_routes(text: &mut String, routes: &HostRoutes, snapshot: &Snapshot) {
             let (id, split) = (&alternative.upstream.0, &alternative.split);
             writeln!(text, "    canary {id}: {split:?}, {}", balance(&alternative.balance)).unwrap();
         }
+        if let Some(pace) = &route.pace {
+            writeln!(text, "    {pace:?}").unwrap();
+        }
+        if let Some(mirror) = &route.mirror {
+            writeln!(text, "    {mirror:?}").unwrap();
+        }
         if route.retry != Retry::default() {
             writeln!(text, "    {:?}", route.retry).unwrap();
         }
@@ -136,6 +149,19 @@ fn render_routes(text: &mut String, routes: &HostRoutes, snapshot: &Snapshot) {
         if route.body_limit != Some(jamul_routing::draft::DEFAULT_BODY_LIMIT) {
             writeln!(text, "    body limit {:?}", route.body_limit).unwrap();
         }
+    }
+}
+
+fn render_policy(text: &mut String, policy: &Policy) {
+    let session = policy.session.as_ref().map(|session| format!("session {}", session.cookie.name));
+    let parts = [
+        session,
+        policy.cap.map(|cap| format!("{cap:?}")),
+        policy.slow_start.map(|span| format!("slow start {span:?}")),
+        policy.check.as_ref().map(|check| format!("{check:?}")),
+    ];
+    for part in parts.into_iter().flatten() {
+        writeln!(text, "    {part}").unwrap();
     }
 }
 
