@@ -1,12 +1,14 @@
 //! The port for health, metrics, the read-only API and the dashboard. No key material on any of it.
 
 pub(crate) mod api;
+mod metrics;
 mod openmetrics;
 mod pulse;
 mod state;
 mod streams;
 pub(crate) mod traffic;
 
+pub(crate) use metrics::Speaker;
 pub(crate) use state::{AdminState, Phase};
 
 use std::net::SocketAddr;
@@ -62,6 +64,9 @@ pub(crate) async fn serve(
     for listener in listeners {
         servers.spawn(plain::serve_streams(listener, None, Arc::clone(&handler), shutdown.clone()));
     }
+    let (published, noted) = (admin.state.live.published.subscribe(), shutdown.clone());
+    let reloads = Arc::clone(&admin.state.reloads);
+    servers.spawn(async move { reloads.follow(published, noted).await });
     servers.spawn(async move { pulse::beat(&admin.state, &admin.pulses, shutdown).await });
     while let Some(ended) = servers.join_next().await {
         ended.context("the admin server panicked")?;
@@ -94,7 +99,7 @@ impl Admin {
             "/livez" | "/healthz" => text(StatusCode::OK, "ok\n"),
             path if path == state.health_path => text(StatusCode::OK, "ok\n"),
             "/readyz" => readiness(*state.phase.borrow()),
-            "/metrics" if state.has_metrics => metrics(state, request.headers().get(header::ACCEPT)),
+            "/metrics" if state.has_metrics => metrics_text(state, request.headers().get(header::ACCEPT)),
             "/" => page("text/html; charset=utf-8", include_str!("dashboard/index.html")),
             "/dashboard/style.css" => page("text/css; charset=utf-8", include_str!("dashboard/style.css")),
             "/dashboard/app.js" => page("text/javascript; charset=utf-8", include_str!("dashboard/app.js")),
@@ -154,6 +159,7 @@ fn explained(query: &str, snapshot: &Snapshot, state: &AdminState) -> Response<V
         store: &state.store,
         diagnostics: &state.live.diagnostics(),
         annotations_prefix: &state.annotations_prefix,
+        healths: &state.healths,
     };
     match explain::explain(&url, &known) {
         Ok(explanation) => json_text(&json!(explanation)),
@@ -173,9 +179,9 @@ fn readiness(phase: Phase) -> Response<Vec<u8>> {
     }
 }
 
-/// Of the proxy, then of the controllers.
-fn metrics(state: &AdminState, accept: Option<&HeaderValue>) -> Response<Vec<u8>> {
-    let mut families = state.metrics.gather();
+/// Of the proxy and the process, then of cert-manager's controllers.
+fn metrics_text(state: &AdminState, accept: Option<&HeaderValue>) -> Response<Vec<u8>> {
+    let mut families = metrics::gather(state);
     match state.controllers.gather(&state.store, Timestamp::now()) {
         Ok(of_controllers) => families.extend(of_controllers),
         Err(error) => tracing::error!(%error, "the metrics of the controllers cannot be told"),

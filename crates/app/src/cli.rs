@@ -6,6 +6,7 @@ mod foreign;
 mod helm;
 mod issuing;
 mod look;
+mod metrics;
 mod run;
 mod values;
 
@@ -218,7 +219,7 @@ mod tests {
         ssl-passthrough-proxy-port healthz-port healthz-host health-check-path status-port stream-port profiler-port
         profiler-address profiling election-id election-ttl disable-leader-election enable-ssl-passthrough enable-metrics
         metrics-per-host metrics-per-undefined-host report-status-classes exclude-socket-metrics time-buckets
-        length-buckets size-buckets validating-webhook validating-webhook-certificate validating-webhook-key
+        length-buckets size-buckets bucket-factor max-buckets monitor-max-batch-size validating-webhook validating-webhook-certificate validating-webhook-key
         disable-full-test deep-inspect enable-annotation-validation disable-catch-all disable-svc-external-name
         disable-sync-events shutdown-grace-period post-shutdown-grace-period sync-rate-limit sync-period
         dynamic-configuration-retries annotations-prefix enable-topology-aware-routing enable-ssl-chain-completion

@@ -11,10 +11,11 @@ use jamul_api::{Certificate, Challenge, Issuer, Object, Order};
 use jamul_issuance::dns01::Witnesses;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
-use jamul_proxy::LogFormat;
+use jamul_proxy::{LogFormat, MetricsSettings};
 use jamul_store::{Change, Store};
 use tokio_util::sync::CancellationToken;
 
+use crate::admin::Speaker;
 use crate::cli::{DemoArgs, IssuingArgs};
 use crate::name_servers::NameServers;
 use crate::run::{self, Options, Place, Server, stop_on_signal};
@@ -100,6 +101,13 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         workers: run::cores(),
         access_log: false,
         log_format: LogFormat::Text,
+        metrics: MetricsSettings::default(),
+        speaker: Speaker {
+            namespace: "default".to_owned(),
+            class: translate.controller_class.clone(),
+            pod: "demo".to_owned(),
+            lease: String::new(),
+        },
         translate,
         shim: ShimSettings::default(),
         shutdown_grace: Duration::ZERO,

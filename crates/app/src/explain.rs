@@ -8,8 +8,8 @@ mod view;
 use anyhow::bail;
 use jamul_api::core::Ingress;
 use jamul_api::{ObjectKey, names};
-use jamul_routing::annotations;
-use jamul_routing::{Diagnostic, Snapshot};
+use jamul_proxy::EndpointHealths;
+use jamul_routing::{Diagnostic, Snapshot, annotation, annotations};
 use jamul_store::Store;
 
 use crate::admin_client::AdminClient;
@@ -39,6 +39,7 @@ pub(crate) fn run(args: &ExplainArgs) -> anyhow::Result<()> {
                 store: &store,
                 diagnostics: &translator.diagnostics(),
                 annotations_prefix: names::NGINX_PREFIX,
+                healths: &EndpointHealths::default(),
             };
             explain(&args.url, &known)?
         }
@@ -57,6 +58,8 @@ pub(crate) struct Known<'a> {
     pub(crate) diagnostics: &'a [Diagnostic],
     /// `--annotations-prefix`.
     pub(crate) annotations_prefix: &'a str,
+    /// What a running proxy knows of its endpoints.
+    pub(crate) healths: &'a EndpointHealths,
 }
 
 /// Who answers a request for `url` (https unless it says otherwise), and why.
@@ -68,7 +71,7 @@ pub(crate) fn explain(url: &str, known: &Known<'_>) -> anyhow::Result<Explanatio
     let snapshot = known.snapshot;
     let told = snapshot.router.explain(&asked.host, &asked.path);
     let found = told.found.as_ref();
-    let route = found.map(|found| RouteView::of(&found.route, snapshot));
+    let route = found.map(|found| RouteView::of(&found.route, snapshot, known.healths));
     let ingress = found.and_then(|found| {
         let key = ObjectKey::new(&*found.route.origin.namespace, &*found.route.origin.ingress);
         known.store.get::<Ingress>(&key)
@@ -100,7 +103,9 @@ fn filters(route: &jamul_routing::Route) -> Vec<FilterView> {
 fn honoured(ingress: &Ingress, prefix: &str) -> Vec<AnnotationView> {
     let written = ingress.metadata.annotations.iter().flatten();
     let views = written.filter_map(|(name, value)| {
-        let effect = summary(name.strip_prefix(prefix)?.strip_prefix('/')?)?.to_owned();
+        let key =
+            if annotation::is_own(name) { name } else { name.strip_prefix(prefix)?.strip_prefix('/')? };
+        let effect = summary(key)?.to_owned();
         Some(AnnotationView { name: name.clone(), value: value.clone(), effect })
     });
     views.collect()

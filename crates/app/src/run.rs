@@ -14,7 +14,7 @@ use jamul_issuance::dns01::Witnesses;
 use jamul_issuance::plan::Backoff;
 use jamul_issuance::shim::ShimSettings;
 use jamul_pki::{Certificate, CertificateTemplate, KeyAlgorithm, PrivateKey, San, Serial, Subject, Usage};
-use jamul_proxy::{LogFormat, Passthrough, Proxy, ProxySettings};
+use jamul_proxy::{LogFormat, MetricsSettings, Passthrough, Proxy, ProxySettings};
 use jamul_routing::streams::Transport;
 use jamul_routing::{CertEntry, Diagnostic, Severity};
 use jamul_store::{Clock, Folder, FolderSettings, Namespaces, Store};
@@ -23,7 +23,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::admin::{self, AdminState, Phase};
+use crate::admin::{self, AdminState, Phase, Speaker};
 use crate::ca::{Authority, AuthoritySettings};
 use crate::cli::{IssuingArgs, RunArgs};
 use crate::cluster::{ClusterOptions, Member};
@@ -59,6 +59,10 @@ pub(crate) struct Options {
     pub(crate) access_log: bool,
     /// How.
     pub(crate) log_format: LogFormat,
+    /// What is measured.
+    pub(crate) metrics: MetricsSettings,
+    /// Whose `/metrics` it is.
+    pub(crate) speaker: Speaker,
     /// For translation.
     pub(crate) translate: jamul_translate::Settings,
     /// For ingress-shim.
@@ -203,6 +207,8 @@ impl Options {
             workers: args.workers.unwrap_or_else(cores),
             access_log: true,
             log_format: args.log_format.into(),
+            metrics: args.metrics.settings(),
+            speaker: speaker(args),
             translate,
             shim,
             shutdown_grace: args.shutdown_grace_period,
@@ -236,6 +242,17 @@ fn flags(args: &RunArgs) -> Vec<Diagnostic> {
         });
     }
     found
+}
+
+/// Who `/metrics` says it is: a pod finds its name in its environment.
+fn speaker(args: &RunArgs) -> Speaker {
+    let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+    Speaker {
+        namespace: variable("POD_NAMESPACE").unwrap_or_else(|| "default".to_owned()),
+        class: args.controller_class.clone(),
+        pod: variable("POD_NAME").unwrap_or_else(|| "jamul".to_owned()),
+        lease: args.cluster.election_id.clone(),
+    }
 }
 
 /// Every address of this machine; sockets of one family do not take the other.
@@ -277,6 +294,7 @@ pub(crate) struct Server {
     shutdown_grace: Duration,
     health_path: String,
     has_metrics: bool,
+    speaker: Speaker,
     flags: Vec<Diagnostic>,
 }
 
@@ -329,6 +347,7 @@ impl Server {
             passthrough: if translate.ssl_passthrough { Passthrough::On } else { Passthrough::Off },
             access_log: options.access_log,
             log_format: options.log_format,
+            metrics: options.metrics,
         };
         let proxy = Proxy::bind(settings, Arc::clone(&live.snapshot))?;
         let authority = match options.acme_ca {
@@ -379,6 +398,7 @@ impl Server {
             shutdown_grace: options.shutdown_grace,
             health_path: options.health_path,
             has_metrics: options.has_metrics,
+            speaker: options.speaker,
             flags: options.flags,
         })
     }
@@ -401,6 +421,10 @@ impl Server {
             has_metrics: self.has_metrics,
             flags: self.flags,
             controllers: Arc::clone(&self.context.metrics),
+            leads: on_duty.clone(),
+            speaker: self.speaker,
+            reloads: Arc::default(),
+            certificates: Arc::default(),
             annotations_prefix: self.context.settings.translate.annotations_prefix.clone(),
         };
         // The parts that traffic needs stop last: a CA or an admin port that fails ends the run by the token.

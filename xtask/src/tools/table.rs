@@ -11,6 +11,7 @@
 //! | BIND, dig | Debian | a name server that takes updates, and who asks it |
 //! | OpenSSL | Debian | makes requests for acme-tiny, and judges chains and revocation lists |
 //! | curl | Debian | a browser's part |
+//! | Prometheus | Debian | asks what dashboards ask |
 //! | cargo-deny | its crate, built | not for tests: `ci` holds dependencies against deny.toml |
 //! | nginx, HAProxy | Debian | not for tests: contenders of `bench` |
 //! | wrk, h2load | Debian | not for tests: load for `bench` |
@@ -103,6 +104,7 @@ pub(super) const TOOLS: &[Tool] = &[
     Tool::debian("bind9-dnsutils", &[Program { variable: "JAMUL_DIG", path: "dig" }]),
     Tool::debian("openssl", &[Program { variable: "JAMUL_OPENSSL", path: "openssl" }]),
     Tool::debian("curl", &[Program { variable: "JAMUL_CURL", path: "curl" }]),
+    Tool::debian("prometheus", &[Program { variable: "JAMUL_PROMETHEUS", path: "prometheus" }]),
 ];
 
 /// What benchmarks compare us with, and the load for both.

@@ -8,6 +8,8 @@ use jamul_routing::Diagnostic;
 use jamul_store::Store;
 use tokio::sync::watch;
 
+use super::metrics::{Certificates, Reloads, Speaker};
+
 /// How far this process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
@@ -37,6 +39,12 @@ pub(crate) struct AdminState {
     /// What users should know of their flags.
     pub(crate) flags: Vec<Diagnostic>,
     pub(crate) controllers: Arc<ControllerMetrics>,
+    /// Whether this replica writes.
+    pub(crate) leads: watch::Receiver<bool>,
+    /// Who `/metrics` says it is.
+    pub(crate) speaker: Speaker,
+    pub(crate) reloads: Arc<Reloads>,
+    pub(crate) certificates: Arc<Certificates>,
     /// `--annotations-prefix`.
     pub(crate) annotations_prefix: String,
 }

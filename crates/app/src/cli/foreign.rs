@@ -102,6 +102,7 @@ const NO_THROTTLE: &str = "requests to an API server are not throttled here; it 
 const ON_CHANGE: &str = "the status of Ingresses is written when it changes";
 const LEASE: &str =
     "see --disable-leader-election and --leader-election-lease-duration, of which it is a fixed part";
+const NO_NATIVE_HISTOGRAMS: &str = "histograms have fixed buckets; see --time-buckets";
 const NO_PROFILER: &str = "there is no profiler inside; use perf";
 const NO_SOLVER_POD: &str = "HTTP-01 is answered by the proxy itself, without solver pods";
 const NOT_YET_GEO: &str = "GeoIP is not built yet";
@@ -110,6 +111,7 @@ const NOT_YET_DNS01: &str = "it tunes checks of DNS-01 that are made in another 
 /// Every flag of the two controllers that is not an argument of `jamul run`.
 pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("alsologtostderr", Switch, LOGGING),
+    nginx("bucket-factor", Value, NO_NATIVE_HISTOGRAMS),
     nginx("certificate-authority", Value, IN_KUBECONFIG),
     nginx("deep-inspect", Switch, "no configuration text is written, so nothing in it can be hidden"),
     nginx("default-server-port", Value, "unknown hosts are answered without a port of their own"),
@@ -119,21 +121,19 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("enable-annotation-validation", Switch, "annotations are always validated"),
     nginx("enable-ssl-chain-completion", Switch, "chains are served as they are in their Secrets"),
     nginx("enable-topology-aware-routing", Switch, "zones of endpoints are not looked at yet"),
-    nginx("exclude-socket-metrics", Value, "no metrics are collected over a socket"),
     nginx("internal-logger-address", Value, "no syslog relay is needed"),
-    nginx("length-buckets", Value, "buckets of histograms cannot be chosen yet"),
     nginx("log_backtrace_at", Value, LOGGING),
     nginx("log_dir", Value, LOGGING),
     nginx("log_file", Value, LOGGING),
     nginx("log_file_max_size", Value, LOGGING),
     nginx("logtostderr", Switch, LOGGING),
+    nginx("max-buckets", Value, NO_NATIVE_HISTOGRAMS),
     nginx("maxmind-edition-ids", Value, NOT_YET_GEO),
     nginx("maxmind-license-key", Value, NOT_YET_GEO),
     nginx("maxmind-mirror", Value, NOT_YET_GEO),
     nginx("maxmind-retries-count", Value, NOT_YET_GEO),
     nginx("maxmind-retries-timeout", Value, NOT_YET_GEO),
-    nginx("metrics-per-host", Switch, "metrics have no host yet"),
-    nginx("metrics-per-undefined-host", Switch, "metrics have no host yet"),
+    nginx("monitor-max-batch-size", Value, "requests are counted where they are served, not sent in batches"),
     nginx("one_output", Switch, LOGGING),
     nginx("post-shutdown-grace-period", Value, "nothing is left to wait for after the last exchange"),
     nginx("profiler-port", Value, NO_PROFILER),
@@ -144,8 +144,6 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
         Switch,
         "addresses of nodes are not published; see --publish-status-address",
     ),
-    nginx("report-status-classes", Switch, "metrics always carry the exact status"),
-    nginx("size-buckets", Value, "buckets of histograms cannot be chosen yet"),
     nginx("skip_headers", Switch, LOGGING),
     nginx("skip_log_headers", Switch, LOGGING),
     nginx("ssl-passthrough-proxy-port", Value, "TLS that passes through needs no port of its own"),
@@ -155,7 +153,6 @@ pub(crate) static FLAGS: &[ForeignFlag] = &[
     nginx("stream-port", Value, NO_NGINX),
     nginx("sync-period", Value, "changes are seen as they happen"),
     nginx("sync-rate-limit", Value, "nothing is reloaded, so changes need no limit"),
-    nginx("time-buckets", Value, "buckets of histograms cannot be chosen yet"),
     nginx("v", Value, LOGGING),
     nginx("vmodule", Value, LOGGING),
     manager("acme-http01-solver-extra-labels", Value, NO_SOLVER_POD),

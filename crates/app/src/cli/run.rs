@@ -10,6 +10,7 @@ use jiff::SignedDuration;
 use super::cluster::ClusterArgs;
 use super::foreign::ForeignFlag;
 use super::issuing::IssuingArgs;
+use super::metrics::MetricsArgs;
 use super::values;
 
 /// Arguments of `jamul run`: ingress-nginx's and cert-manager's names and defaults, and our own.
@@ -255,6 +256,8 @@ pub(crate) struct RunArgs {
     pub(crate) certificate_request_maximum_backoff_duration: SignedDuration,
     #[command(flatten)]
     pub(crate) issuing: IssuingArgs,
+    #[command(flatten)]
+    pub(crate) metrics: MetricsArgs,
     #[command(flatten)]
     pub(crate) cluster: ClusterArgs,
     /// Name servers for DNS-01, which find zones and follow CNAMEs [default: the system's]

@@ -38,6 +38,12 @@ pub(super) fn object_key(text: &str) -> Result<String, String> {
     }
 }
 
+/// An upper bound of a histogram.
+pub(super) fn bound(text: &str) -> Result<f64, String> {
+    let bound = text.trim().parse::<f64>().ok().filter(|bound| bound.is_finite() && *bound > 0.0);
+    bound.ok_or_else(|| "expected a number above 0, such as 0.25".to_owned())
+}
+
 pub(super) fn workers(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count @ 1..=1024) => Ok(count),

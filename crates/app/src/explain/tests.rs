@@ -53,6 +53,7 @@ fn told(url: &str) -> Explanation {
         store: &store,
         diagnostics: &diagnostics,
         annotations_prefix: names::NGINX_PREFIX,
+        healths: &jamul_proxy::EndpointHealths::default(),
     };
     let explanation = explain(url, &known).unwrap();
     // What it says is what the proxy would find.

@@ -1,5 +1,6 @@
 //! What an explanation says, as data: the JSON of `/api/explain` and of `-o json`.
 
+use jamul_proxy::EndpointHealths;
 use jamul_routing::explain::Loser;
 use jamul_routing::{Host, Route, Snapshot};
 use jiff::Timestamp;
@@ -85,14 +86,14 @@ pub(crate) struct LoserView {
 }
 
 impl RouteView {
-    pub(super) fn of(route: &Route, snapshot: &Snapshot) -> Self {
+    pub(super) fn of(route: &Route, snapshot: &Snapshot, healths: &EndpointHealths) -> Self {
         let timeouts = &route.timeouts;
         Self {
             path: route.path.text().to_owned(),
             path_type: route.path.kind().to_owned(),
             ingress: api::ingress(&route.origin),
             service: api::service(&route.origin),
-            endpoints: api::endpoints(route, snapshot, &jamul_proxy::EndpointHealths::default()),
+            endpoints: api::endpoints(route, snapshot, healths),
             body_limit: route.body_limit,
             timeouts: [timeouts.connect, timeouts.send, timeouts.read].map(|wait| wait.as_secs_f64()),
         }

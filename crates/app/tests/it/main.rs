@@ -6,3 +6,4 @@ mod cli;
 mod client_certificates;
 mod cluster;
 mod e2e;
+mod prometheus;
