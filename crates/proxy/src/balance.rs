@@ -210,7 +210,7 @@ impl Group {
     fn picked(&self, index: usize, new_key: Option<String>) -> Option<Pick> {
         let member = Rc::clone(self.members.get(index)?);
         let room = match &self.gate {
-            Some((cap, gate)) => Some(Rc::new(Room::enter(&member.health, gate, cap)?)),
+            Some((cap, gate)) => Some(Rc::new(Room::enter(&member.health.inside, gate, cap)?)),
             None => None,
         };
         Some(Pick { index, member, new_key, room })

@@ -25,7 +25,7 @@ pub struct EndpointHealths {
 pub(crate) struct EndpointHealth {
     bits: AtomicU64,
     /// Requests under way of upstreams that cap them, over all workers.
-    pub(crate) inside: AtomicU32,
+    pub(crate) inside: Arc<AtomicU32>,
     suspects: Arc<AtomicUsize>,
     started: Instant,
 }
@@ -59,7 +59,7 @@ impl EndpointHealths {
             table.retain(|_, health| health.strong_count() > 0);
         }
         let (suspects, started) = (Arc::clone(&self.suspects), self.started);
-        let (bits, inside) = (AtomicU64::new(0), AtomicU32::new(0));
+        let (bits, inside) = (AtomicU64::new(0), Arc::default());
         let health = Arc::new(EndpointHealth { bits, inside, suspects, started });
         table.insert(endpoint.clone(), Arc::downgrade(&health));
         health

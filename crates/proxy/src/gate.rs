@@ -8,8 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use jamul_routing::{Cap, UpstreamId};
 use tokio::sync::Notify;
 
-use crate::endpoint_health::EndpointHealth;
-
 /// The queues of all upstreams, shared by all workers.
 #[derive(Debug, Default)]
 pub(crate) struct Gates(Mutex<HashMap<UpstreamId, Weak<Gate>>>);
@@ -24,7 +22,7 @@ pub(crate) struct Gate {
 /// The right to one request at an endpoint, until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Room {
-    health: Arc<EndpointHealth>,
+    inside: Arc<AtomicU32>,
     gate: Arc<Gate>,
 }
 
@@ -85,18 +83,18 @@ impl Drop for Place<'_> {
 }
 
 impl Room {
-    /// Enters if fewer than `cap` says are inside.
-    pub(crate) fn enter(health: &Arc<EndpointHealth>, gate: &Arc<Gate>, cap: &Cap) -> Option<Self> {
+    /// Enters if fewer than `cap` says are `inside`.
+    pub(crate) fn enter(inside: &Arc<AtomicU32>, gate: &Arc<Gate>, cap: &Cap) -> Option<Self> {
         let most = cap.requests.get();
-        let one_more = |inside: u32| (inside < most).then_some(inside + 1);
-        health.inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
-        Some(Self { health: Arc::clone(health), gate: Arc::clone(gate) })
+        let one_more = |count: u32| (count < most).then_some(count + 1);
+        inside.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).ok()?;
+        Some(Self { inside: Arc::clone(inside), gate: Arc::clone(gate) })
     }
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.health.inside.fetch_sub(1, Ordering::AcqRel);
+        self.inside.fetch_sub(1, Ordering::AcqRel);
         self.gate.freed.notify_one();
     }
 }
@@ -108,10 +106,7 @@ mod tests {
     use std::num::NonZeroU32;
     use std::time::Duration;
 
-    use jamul_routing::Endpoint;
-
     use super::*;
-    use crate::endpoint_health::EndpointHealths;
 
     fn cap(requests: u32, queue: u32, wait: u64) -> Cap {
         Cap { requests: NonZeroU32::new(requests).unwrap(), queue, wait: Duration::from_millis(wait) }
@@ -119,30 +114,28 @@ mod tests {
 
     #[tokio::test]
     async fn who_finds_no_room_waits_until_somebody_leaves() {
-        let healths = EndpointHealths::default();
-        let health = healths.of(&Endpoint::Name("a".into(), 80));
+        let inside = Arc::new(AtomicU32::new(0));
         let (gate, cap) = (Arc::new(Gate::default()), cap(1, 10, 60_000));
-        let enter = || Room::enter(&health, &gate, &cap);
+        let enter = || Room::enter(&inside, &gate, &cap);
         let first = gate.pass(&cap, enter).await.unwrap();
         let mut second = std::pin::pin!(gate.pass(&cap, enter));
         assert!(futures_util::poll!(&mut second).is_pending());
         drop(first);
         let second = second.await.unwrap();
-        assert_eq!(health.inside.load(Ordering::Relaxed), 1);
+        assert_eq!(inside.load(Ordering::Relaxed), 1);
         drop(second);
-        assert_eq!(health.inside.load(Ordering::Relaxed), 0);
+        assert_eq!(inside.load(Ordering::Relaxed), 0);
         assert_eq!(gate.waiting.load(Ordering::Relaxed), 0);
     }
 
     #[tokio::test]
     async fn a_full_queue_and_a_wait_that_is_over_let_nobody_in() {
-        let healths = EndpointHealths::default();
-        let health = healths.of(&Endpoint::Name("a".into(), 80));
+        let inside = Arc::new(AtomicU32::new(0));
         let gate = Arc::new(Gate::default());
         let (none, short) = (cap(1, 0, 60_000), cap(1, 1, 5));
-        let _inside = Room::enter(&health, &gate, &none).unwrap();
-        assert!(gate.pass(&none, || Room::enter(&health, &gate, &none)).await.is_none());
-        assert!(gate.pass(&short, || Room::enter(&health, &gate, &short)).await.is_none());
+        let _inside = Room::enter(&inside, &gate, &none).unwrap();
+        assert!(gate.pass(&none, || Room::enter(&inside, &gate, &none)).await.is_none());
+        assert!(gate.pass(&short, || Room::enter(&inside, &gate, &short)).await.is_none());
         assert_eq!(gate.waiting.load(Ordering::Relaxed), 0);
     }
 }

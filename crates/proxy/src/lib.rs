@@ -19,6 +19,8 @@ mod checks;
 mod compress;
 mod conn_info;
 mod connection;
+mod copies;
+mod copy_body;
 mod delivery;
 mod dial;
 mod digits;

@@ -1,89 +1,41 @@
 //! Copies of requests to somewhere else (`mirror-target`). Nobody waits for them: a copy that cannot keep up with its
 //! request, or comes when too many are under way, is given up.
 
-use std::cell::Cell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::{HeaderValue, Request, Response, Uri, header};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use jamul_routing::mirror::MirrorBody;
 use jamul_routing::{Endpoint, Mirror};
-use tokio::sync::mpsc::{Receiver, Sender, channel};
 
+use crate::copy_body;
 use crate::dial::{self, Dialled};
-use crate::failure::Failure;
 use crate::forward;
 use crate::pool::{Owned, PoolKey};
-use crate::request_body::{BodyError, RequestBody};
+use crate::request_body::RequestBody;
 use crate::wire::{Version, Wire};
 use crate::worker::Worker;
 
-/// Copies that a worker has under way.
-const MOST: usize = 256;
-/// Pieces of a body that wait for a copy to take them.
-const PIECES: usize = 64;
-/// And how many bytes they may have.
-const HELD: usize = 512 * 1024;
 /// For all of a copy, its answer included.
 const WAIT: Duration = Duration::from_secs(60);
 
-/// The copies that a worker has under way.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Copies(Rc<Cell<usize>>);
-
-/// A place among them, until this is dropped.
-struct Place(Copies);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.0.set(self.0.0.get().saturating_sub(1));
-    }
-}
-
-/// Takes a copy of a body as it passes.
-#[derive(Debug)]
-pub(crate) struct Tee {
-    to: Option<Sender<Piece>>,
-    held: Rc<Cell<usize>>,
-}
-
-/// The copy of a body.
-#[derive(Debug)]
-pub(crate) struct CopyBody {
-    from: Receiver<Piece>,
-    held: Rc<Cell<usize>>,
-    hint: SizeHint,
-}
-
-#[derive(Debug)]
-enum Piece {
-    Data(Bytes),
-    End,
-}
-
 /// Begins a copy of `request` to `url`, whose body is still to come.
 pub(crate) fn begin(worker: &Worker, mirror: &Arc<Mirror>, url: String, request: &Request<RequestBody>) {
-    let copies = &worker.copies;
-    if copies.0.get() >= MOST {
+    let Some(place) = worker.copies.enter() else {
         tracing::debug!(url, "too many copies are under way");
         return;
-    }
-    copies.0.set(copies.0.get() + 1);
-    let place = Place(copies.clone());
+    };
     let head = forward::copy(request);
     let body = match (mirror.body, request.body()) {
         (MirrorBody::Copied, RequestBody::Client(body)) => {
-            let (to, from) = channel(PIECES);
-            let held = Rc::new(Cell::new(0));
-            body.tee(Tee { to: Some(to), held: Rc::clone(&held) });
-            RequestBody::Copy(CopyBody { from, held, hint: request.body().size_hint() })
+            let (tee, copy) = copy_body::split(request.body().size_hint());
+            body.tee(tee);
+            RequestBody::Copy(copy)
         }
         (MirrorBody::Copied | MirrorBody::Left, _) => RequestBody::Empty,
     };
@@ -150,46 +102,4 @@ async fn drain(response: Response<Incoming>) -> io::Result<()> {
         frame.map_err(io::Error::other)?;
     }
     Ok(())
-}
-
-impl Tee {
-    /// A piece of the body passes.
-    pub(crate) fn push(&mut self, frame: &Frame<Bytes>) {
-        let Some(data) = frame.data_ref() else { return };
-        let held = self.held.get() + data.len();
-        let is_taken =
-            held <= HELD && self.to.as_ref().is_some_and(|to| to.try_send(Piece::Data(data.clone())).is_ok());
-        if is_taken {
-            self.held.set(held);
-        } else {
-            // Its end without [`Piece::End`] says that it was given up.
-            self.to = None;
-        }
-    }
-
-    /// The body is complete.
-    pub(crate) fn end(&mut self) {
-        if let Some(to) = self.to.take() {
-            // Full: the copy is given up.
-            let _: Result<(), _> = to.try_send(Piece::End);
-        }
-    }
-}
-
-impl CopyBody {
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Poll::Ready(match ready!(self.from.poll_recv(cx)) {
-            Some(Piece::Data(data)) => {
-                self.held.set(self.held.get().saturating_sub(data.len()));
-                Some(Ok(Frame::data(data)))
-            }
-            Some(Piece::End) => None,
-            None => Some(Err(BodyError::Request(Failure::ClientGone))),
-        })
-    }
-
-    /// As the request says.
-    pub(crate) fn hint(&self) -> SizeHint {
-        self.hint
-    }
 }

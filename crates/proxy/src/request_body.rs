@@ -10,10 +10,10 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
+use crate::copy_body::{CopyBody, GivenUp, Tee};
 use crate::failure::Failure;
 use crate::idle::IdleTimer;
 use crate::meter::{Meter, Phase};
-use crate::mirror::{CopyBody, Tee};
 use crate::trailers;
 
 /// Why a body ended early.
@@ -164,7 +164,7 @@ impl Body for RequestBody {
         match self.get_mut() {
             Self::Empty => Poll::Ready(None),
             Self::Client(body) => body.poll(cx),
-            Self::Copy(copy) => copy.poll(cx),
+            Self::Copy(copy) => copy.poll(cx).map_err(|GivenUp| BodyError::Request(Failure::ClientGone)),
         }
     }
 

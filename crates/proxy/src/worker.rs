@@ -9,9 +9,9 @@ use jamul_routing::Carry;
 
 use crate::access_log::AccessLog;
 use crate::balance::Balancer;
+use crate::copies::Copies;
 use crate::drain::Drain;
 use crate::metrics::WorkerMetrics;
-use crate::mirror::Copies;
 use crate::pool::Pool;
 use crate::settings::ProxySettings;
 use crate::snapshots::Snapshots;

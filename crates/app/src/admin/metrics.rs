@@ -1,29 +1,17 @@
 //! What `/metrics` says: the data plane's counters, those of the process, and those of the controller, under
 //! ingress-nginx's names and with its constant labels.
 
+pub(super) mod certificates;
 mod controller;
 mod process;
-mod reloads;
+pub(super) mod reloads;
+pub(super) mod speaker;
 
 use jamul_proxy::metrics::families::label;
 use prometheus::proto::MetricFamily;
 
 use super::state::AdminState;
-pub(crate) use controller::Certificates;
-pub(crate) use reloads::Reloads;
-
-/// Who says so: the constant labels of ingress-nginx's metrics.
-#[derive(Clone, Debug)]
-pub(crate) struct Speaker {
-    /// `controller_namespace`
-    pub(crate) namespace: String,
-    /// `controller_class`
-    pub(crate) class: String,
-    /// `controller_pod`
-    pub(crate) pod: String,
-    /// The Lease that decides who leads.
-    pub(crate) lease: String,
-}
+pub(crate) use speaker::Speaker;
 
 /// Everything, for an encoder.
 pub(super) fn gather(state: &AdminState) -> Vec<MetricFamily> {

@@ -8,7 +8,9 @@ use jamul_routing::Diagnostic;
 use jamul_store::Store;
 use tokio::sync::watch;
 
-use super::metrics::{Certificates, Reloads, Speaker};
+use super::metrics::certificates::Certificates;
+use super::metrics::reloads::Reloads;
+use super::metrics::speaker::Speaker;
 
 /// How far this process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
