@@ -62,7 +62,7 @@ fn a_certificate_that_was_replaced_already_is_renewed_all_the_same() {
     let mut run = blog.run(&["--acme-ca", &ca]);
     let first = run.until("a certificate", || blog.certificate());
     let backup = fs::read_to_string(&secret).unwrap();
-    blog.renew("example-tls");
+    blog.renew(&mut run, "example-tls");
     let second = run.until("another certificate", || blog.certificate().filter(|now| *now != first));
     run.terminate();
     run.end(PATIENCE);
@@ -71,7 +71,7 @@ fn a_certificate_that_was_replaced_already_is_renewed_all_the_same() {
     fs::write(&secret, backup).unwrap();
     let mut again = blog.run(&["--acme-ca", &ca, "--log-level", "info"]);
     again.until("it is ready", || blog.is_ready().then_some(()));
-    blog.renew("example-tls");
+    blog.renew(&mut again, "example-tls");
     let third = again
         .until("a third certificate", || blog.certificate().filter(|now| *now != first && *now != second));
     assert!(third.contains("BEGIN CERTIFICATE"));

@@ -23,7 +23,7 @@ fn pebble_that_refuses_half_of_the_nonces_and_takes_its_time_issues_and_renews()
     let mut last = run.until_within(PATIENT, "a certificate", || blog.certificate());
     assert_eq!(blog.until_served(&mut run, &pebble.root(&blog, 0)), "hello");
     for _ in 0..3 {
-        blog.renew("example-tls");
+        blog.renew(&mut run, "example-tls");
         last = run
             .until_within(PATIENT, "another certificate", || blog.certificate().filter(|now| *now != last));
     }

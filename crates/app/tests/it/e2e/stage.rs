@@ -282,14 +282,19 @@ impl Blog {
 
     /// What `cert status` says that a Certificate waits for.
     pub(crate) fn waits_for(&self, name: &str) -> Option<String> {
-        let state = self.state();
-        let arguments = ["cert", "status", name, "--state", state.to_str().unwrap()];
-        let (_, walk) = Process::jamul(arguments).end(PATIENCE);
-        walk.lines().find_map(|line| line.strip_prefix("waits for: ")).map(ToOwned::to_owned)
+        self.status(name).lines().find_map(|line| line.strip_prefix("waits for: ")).map(ToOwned::to_owned)
     }
 
-    /// Has the running process issue a Certificate again.
-    pub(crate) fn renew(&self, name: &str) {
+    fn status(&self, name: &str) -> String {
+        let state = self.state();
+        let arguments = ["cert", "status", name, "--state", state.to_str().unwrap()];
+        Process::jamul(arguments).end(PATIENCE).1
+    }
+
+    /// Has `run` issue a Certificate again. An issuance under way would be the one that was asked for, so its end is
+    /// waited for: the Secret is there a little earlier.
+    pub(crate) fn renew(&self, run: &mut Process, name: &str) {
+        run.until("the end of an issuance", || (!self.status(name).contains("Issuing=True")).then_some(()));
         let state = self.state();
         let arguments = ["cert", "renew", name, "--state", state.to_str().unwrap()];
         let (status, output) = Process::jamul(arguments).end(PATIENCE);
