@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use crate::admin::Speaker;
 use crate::cli::{DemoArgs, IssuingArgs};
 use crate::name_servers::NameServers;
-use crate::run::{self, Options, Place, Server, stop_on_signal};
+use crate::options::{self, Options, Place};
+use crate::run::{Server, stop_on_signal};
 use crate::transport;
 
 const HOST: &str = "hello.localhost";
@@ -98,7 +99,7 @@ async fn play(dir: &Path, once: bool) -> anyhow::Result<()> {
         acme_ca: Some((ports.ca, state.join("acme-ca"))),
         name_servers: NameServers::new(Vec::new(), Witnesses::Authoritative),
         stream_addresses: Vec::new(),
-        workers: run::cores(),
+        workers: options::cores(),
         access_log: false,
         log_format: LogFormat::Text,
         metrics: MetricsSettings::default(),

@@ -17,6 +17,7 @@ mod helm_values;
 mod logging;
 mod migrate;
 mod name_servers;
+mod options;
 mod output;
 mod probe;
 mod remote;
