@@ -13,7 +13,7 @@ use anyhow::{Context as _, bail};
 use jamul_api::condition::{self, Condition};
 use jamul_api::core::Time;
 use jamul_api::{Certificate, Object as _, ObjectKey};
-use jamul_store::Store;
+use jamul_store::{Store, StoreError};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _};
@@ -162,16 +162,31 @@ pub(crate) async fn obey(order: &Order, store: &Store, now: Timestamp) -> Answer
     };
     let mut renewed = Vec::new();
     for key in keys {
-        let Some(certificate) = store.get::<Certificate>(&key) else {
-            return Answer::Refused(format!("Certificate {key} does not exist"));
-        };
-        if let Err(error) = store.set_status(&triggered(&certificate, now)).await {
-            return Answer::Refused(error.to_string());
+        if let Err(why) = trigger(&key, store, now).await {
+            return Answer::Refused(why);
         }
         renewed.push(key.to_string());
     }
     Answer::Renewed(renewed)
 }
+
+/// Has one Certificate issued anew; its controller may write to it at the same time.
+async fn trigger(key: &ObjectKey, store: &Store, now: Timestamp) -> Result<(), String> {
+    let mut tries = 0;
+    loop {
+        let certificate = store.get::<Certificate>(key);
+        let certificate = certificate.ok_or_else(|| format!("Certificate {key} does not exist"))?;
+        tries += 1;
+        match store.set_status(&triggered(&certificate, now)).await {
+            Err(StoreError::Conflict { .. }) if tries < MOST_TRIES => {}
+            Err(error) => return Err(error.to_string()),
+            Ok(_) => return Ok(()),
+        }
+    }
+}
+
+/// To write to a Certificate that somebody else writes to.
+const MOST_TRIES: u32 = 10;
 
 /// `certificate` with the condition that cmctl sets to have it issued anew.
 fn triggered(certificate: &Certificate, now: Timestamp) -> Certificate {

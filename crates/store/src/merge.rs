@@ -82,8 +82,13 @@ pub(crate) fn apply<K: Object>(
     Ok(Some(object))
 }
 
-/// `existing` with the status of `reported`. `None` when it has that status already.
+/// `existing` with the status of `reported`. `None` when it has that status already; a conflict if `reported` was read
+/// before the last write, whose conditions would be lost.
 pub(crate) fn status<K: Object>(existing: &K, reported: &K, fresh: &Fresh) -> Result<Option<K>, StoreError> {
+    let seen = &reported.metadata().resource_version;
+    if seen.is_some() && *seen != existing.metadata().resource_version {
+        return Err(StoreError::Conflict { kind: K::KIND, key: existing.key().to_string() });
+    }
     let mut merged = json(existing)?;
     match json(reported)?.remove("status") {
         Some(status) => merged.insert("status".to_owned(), status),

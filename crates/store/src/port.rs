@@ -97,8 +97,8 @@ impl Store {
     /// Takes the status of `object` and nothing else of it. Nothing happens when it is the same already.
     ///
     /// # Errors
-    /// When there is no such object, or the state folder or API server refuses the write; then nothing changed. On a
-    /// cluster also when `object` was read before somebody else's last write ([`StoreError::Conflict`]).
+    /// When there is no such object, or the state folder or API server refuses the write; then nothing changed. Also
+    /// when `object` was read before somebody else's last write ([`StoreError::Conflict`]).
     pub async fn set_status<K: Object>(&self, object: &K) -> Result<Arc<K>, StoreError> {
         match self {
             Self::Folder(folder) => folder.set_status(object.clone()).await,
