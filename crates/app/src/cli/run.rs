@@ -109,9 +109,10 @@ pub(crate) struct RunArgs {
     /// ConfigMap with the settings of the controller
     #[arg(long, env = "JAMUL_CONFIGMAP", value_parser = values::object_key, value_name = "NS/NAME")]
     pub(crate) configmap: Option<String>,
-    /// ConfigMap of TCP services: lines of PORT: NAMESPACE/SERVICE:PORT[:PROXY][:PROXY]
+    /// ConfigMap of TCP services
     #[arg(
         long,
+        help = "ConfigMap of TCP services: lines of PORT: NAMESPACE/SERVICE:PORT[:PROXY][:PROXY]",
         env = "JAMUL_TCP_SERVICES_CONFIGMAP",
         value_parser = values::object_key,
         value_name = "NS/NAME"
