@@ -9,8 +9,6 @@ pub enum Context {
     Location,
     /// `server-snippet`, as annotation or setting, and the setting `http-snippet`.
     Server,
-    /// `auth-snippet` and the setting `global-auth-snippet`.
-    Auth,
     /// Within an `if`.
     Condition,
 }
@@ -208,9 +206,9 @@ pub const CONSTRUCTS: &[Construct] = &[
     Construct {
         name: "proxy_set_header",
         form: "NAME VALUE",
-        about: "Sets a header of requests to the upstream, or to auth-url in an auth-snippet; an empty VALUE takes it out. \
+        about: "Sets a header of requests to the upstream; an empty VALUE takes it out. \
                 Connection and Upgrade are taken without effect: WebSockets need neither.",
-        contexts: &[Context::Location, Context::Auth],
+        contexts: &[Context::Location],
         example: "proxy_set_header X-Real-Host $host;",
         directive: Directive::ProxySetHeader,
     },

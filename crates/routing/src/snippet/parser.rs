@@ -25,8 +25,6 @@ pub(crate) struct Snippet {
     pub(crate) connect: Option<Duration>,
     pub(crate) read: Option<Duration>,
     pub(crate) send: Option<Duration>,
-    /// `proxy_set_header`, in an auth-snippet.
-    pub(crate) request_headers: Vec<(HeaderName, Text)>,
 }
 
 /// Reads a snippet of `context`.
@@ -250,11 +248,7 @@ impl Parser {
                     return Ok(());
                 }
                 let name = if lower == "host" { header::HOST } else { line.name(name)? };
-                if context == Context::Auth {
-                    self.snippet.request_headers.push((name, value));
-                } else {
-                    statements.push(Statement::Upstream(name, value));
-                }
+                statements.push(Statement::Upstream(name, value));
             }
             Directive::Return => statements.push(answer(&line, own)?),
             Directive::Rewrite => statements.push(rewrite(&line, own, context)?),

@@ -43,7 +43,6 @@ fn word(context: Context) -> &'static str {
     match context {
         Context::Location => "location",
         Context::Server => "server",
-        Context::Auth => "auth",
         Context::Condition => "if",
     }
 }
