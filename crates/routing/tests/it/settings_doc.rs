@@ -53,7 +53,12 @@ fn no_setting_that_is_read_is_missing_from_the_table() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/annotations");
     let mut read = 0;
     for file in std::fs::read_dir(sources).expect("the families") {
-        let text = std::fs::read_to_string(file.expect("a file").path()).expect("readable");
+        let path = file.expect("an entry").path();
+        // Tests of a family may lie in a folder of its name.
+        if path.is_dir() {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).expect("readable");
         for part in text.split(".setting(\"").skip(1) {
             let key = part.split('"').next().unwrap_or_default();
             assert!(known.contains(key), "{key} is read, but not in the table");
