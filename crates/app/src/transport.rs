@@ -25,13 +25,8 @@ const MAX_BODY: usize = 16 * 1024 * 1024;
 
 /// Makes rustls use aws-lc-rs wherever nothing else was said.
 pub(crate) fn install_crypto_provider() {
-    let provider = rustls::crypto::aws_lc_rs::default_provider();
-    let random = provider.secure_random;
     // An error only says that there is one already; ours is the only one linked.
-    let _ = provider.install_default();
-    // The first random bytes take AWS-LC 50 ms of measuring; meanwhile files can be read. Whoever wants some
-    // waits for that, and without the thread measures itself.
-    let _ = std::thread::Builder::new().name("entropy".to_owned()).spawn(move || random.fill(&mut [0; 1]));
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 /// Makes transports by trust.
