@@ -51,11 +51,13 @@ const QUERIES: &[&str] = &[
 fn dashboards_made_for_ingress_nginx_find_what_they_ask_for() {
     let Some(program) = peer("JAMUL_PROMETHEUS") else { return };
     let blog = Blog::new(None);
-    // Plain http is answered, and what nobody listens at is an error with a status.
+    // Plain http is answered, and a body of more than a byte is an error with a status.
     blog.write("issuer.yaml", "");
-    let ingress = blog
-        .read("ingress.yaml")
-        .replace("annotations:", "annotations:\n    nginx.ingress.kubernetes.io/ssl-redirect: \"false\"");
+    let ingress = blog.read("ingress.yaml").replace(
+        "annotations:",
+        "annotations:\n    nginx.ingress.kubernetes.io/ssl-redirect: \"false\"\n    \
+             nginx.ingress.kubernetes.io/proxy-body-size: \"1\"",
+    );
     blog.write("ingress.yaml", &ingress);
     let mut run = blog.run(&[]);
     run.until("readiness", || blog.is_ready().then_some(()));
@@ -64,8 +66,8 @@ fn dashboards_made_for_ingress_nginx_find_what_they_ask_for() {
     let mut prometheus = start(&program, dir.path(), blog.admin(), address);
     for query in QUERIES {
         prometheus.until(query, || {
-            request(&blog, "GET", "/");
-            request(&blog, "BREW", "/");
+            request(&blog, "GET", "");
+            request(&blog, "POST", "hello");
             ask(address, query)
         });
     }
@@ -87,10 +89,13 @@ fn start(program: &Path, dir: &Path, target: SocketAddr, address: SocketAddr) ->
 }
 
 /// Asks the blog for something; whatever it answers is counted.
-fn request(blog: &Blog, method: &str, path: &str) {
+fn request(blog: &Blog, method: &str, body: &str) {
     let mut stream = TcpStream::connect(("127.0.0.1", blog.http_port())).unwrap();
     let host = Blog::HOST;
-    write!(stream, "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let length = body.len();
+    let head =
+        format!("{method} / HTTP/1.1\r\nhost: {host}\r\ncontent-length: {length}\r\nconnection: close");
+    write!(stream, "{head}\r\n\r\n{body}").unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
 }
