@@ -5,9 +5,7 @@ pub use k8s_openapi::api::core::v1::{
     ConfigMap, EndpointAddress, EndpointSubset, Endpoints, LoadBalancerIngress, LoadBalancerStatus,
     Namespace, Secret, Service, ServicePort, ServiceSpec, ServiceStatus,
 };
-pub use k8s_openapi::api::discovery::v1::{
-    Endpoint, EndpointConditions, EndpointHints, EndpointPort, EndpointSlice,
-};
+pub use k8s_openapi::api::discovery::v1::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice};
 pub use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, HTTPIngressRuleValue, Ingress, IngressBackend, IngressClass, IngressClassSpec,
     IngressLoadBalancerIngress, IngressLoadBalancerStatus, IngressRule, IngressServiceBackend, IngressSpec,

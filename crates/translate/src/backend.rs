@@ -14,7 +14,6 @@ use jamul_routing::{Endpoint, Policy, Protocol, Upstream, UpstreamId, Via};
 
 use crate::objects::Objects;
 use crate::settings::Settings;
-use crate::zones::{self, Hinted};
 
 /// A port of a Service, as an Ingress names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -182,8 +181,7 @@ pub(crate) fn endpoints(
     let mut slices = objects.slices_of(&backend.service).peekable();
     let mut endpoints: Vec<Endpoint> = if slices.peek().is_some() {
         let (ready, finishing) = slice_endpoints(slices, service, port, backend.transport);
-        let zone = settings.zone.as_deref().filter(|_| zones::is_wanted(service));
-        zones::near(if ready.is_empty() { finishing } else { ready }, zone)
+        if ready.is_empty() { finishing } else { ready }
     } else {
         let found = objects.endpoints.get(&backend.service);
         found.map(|found| subset_endpoints(found, port, backend.transport)).unwrap_or_default()
@@ -282,7 +280,7 @@ fn slice_endpoints<'a>(
     service: &Service,
     port: &ServicePort,
     transport: Transport,
-) -> (Vec<Hinted<'a>>, Vec<Hinted<'a>>) {
+) -> (Vec<Endpoint>, Vec<Endpoint>) {
     let publishes_all = service.spec.as_ref().and_then(|spec| spec.publish_not_ready_addresses) == Some(true);
     let (mut ready, mut finishing) = (Vec::new(), Vec::new());
     for slice in slices {
@@ -298,7 +296,7 @@ fn slice_endpoints<'a>(
                 .addresses
                 .iter()
                 .filter(|address| is_named && is_name(address) || address.parse::<IpAddr>().is_ok())
-                .map(|address| Hinted { endpoint: endpoint(address, number), hints: found.hints.as_ref() });
+                .map(|address| endpoint(address, number));
             if is_ready || publishes_all {
                 ready.extend(usable);
             } else if is_serving {

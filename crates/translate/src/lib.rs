@@ -37,7 +37,6 @@ mod translator;
 mod trust;
 mod upstreams;
 mod wishes;
-mod zones;
 
 pub use admission::Admission;
 pub use change::{Change, ObjectChange};

@@ -38,8 +38,6 @@ pub struct Settings {
     pub default_secret: Option<ObjectKey>,
     /// Served to unknown names, and where a host's own certificate cannot be used.
     pub default_certificate: Option<Arc<CertEntry>>,
-    /// `--enable-topology-aware-routing`: the zone that this process is in, if it is to be heeded.
-    pub zone: Option<String>,
     /// `--configmap`: the controller's ConfigMap.
     pub config: Option<ObjectKey>,
     /// `--default-backend-service`: who answers what no rule takes, and writes error pages.
@@ -79,7 +77,6 @@ impl Default for Settings {
             ssl_passthrough: false,
             default_secret: None,
             default_certificate: None,
-            zone: None,
             config: None,
             default_backend: None,
             streams: Vec::new(),
