@@ -1,21 +1,25 @@
 //! The Ingresses of one host to its routes.
 
+mod claims;
+mod handshake;
+mod other_names;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jamul_api::ObjectKey;
-use jamul_routing::annotations::other_names::{www_counterpart, www_redirect};
 use jamul_routing::annotations::ssl_redirect;
-use jamul_routing::annotations::tls_versions::only_under;
-use jamul_routing::draft::{ClientChecks, HostSnippet, RouteDraft};
+use jamul_routing::draft::HostSnippet;
 use jamul_routing::path::Pattern;
 use jamul_routing::route::Target;
 use jamul_routing::router::Shadowed;
 use jamul_routing::{
-    Alternative, Balance, Diagnostic, ErrorPages, Filter, HostPattern, HostRoutes, Origin, PathMatch,
-    Protocol, Route, RouteId, Severity, TlsPolicy, UpstreamId, UpstreamTls,
+    Alternative, Balance, Diagnostic, ErrorPages, Filter, HostPattern, HostRoutes, PathMatch, Protocol,
+    Route, RouteId, Severity, UpstreamId, UpstreamTls,
 };
 
+use self::claims::{origin, root_of};
+use self::handshake::HostTls;
 use crate::backend::Backend;
 use crate::canary::{self, Canaries};
 use crate::ingress::{Age, Claim, CompiledIngress, Destination, PathKind};
@@ -80,7 +84,7 @@ pub(crate) fn translate(
     let mut routes = HostRoutes::new(host.routes, host.has_tls).with_shadowed(host.shadowed);
     (routes.tls, routes.passthrough) = (host.tls.policy, passthrough);
     let routes = Arc::new(routes);
-    let other_names = other_names(pattern, &ingresses, &routes);
+    let other_names = other_names::other_names(pattern, &ingresses, &routes);
     HostTranslation { routes, uses: host.uses, diagnostics: host.diagnostics, other_names }
 }
 
@@ -96,56 +100,6 @@ fn is_regex(ingress: &CompiledIngress, pattern: &HostPattern) -> bool {
         ingress.hosts.get(pattern).is_none_or(|claims| claims.is_empty() || !claims.iter().all(is_same))
     };
     draft.regex_mode || draft.rewrite_target.as_ref().is_some_and(differs)
-}
-
-fn other_names(
-    pattern: &HostPattern,
-    ingresses: &[&CompiledIngress],
-    routes: &Arc<HostRoutes>,
-) -> Vec<(HostPattern, Arc<HostRoutes>)> {
-    let mut drafts = ingresses.iter().map(|ingress| &ingress.draft.host);
-    let aliases = drafts.clone().find(|draft| !draft.aliases.is_empty()).map(|draft| &draft.aliases);
-    let aliases = aliases.into_iter().flatten().filter(|alias| *alias != pattern);
-    let mut names: Vec<_> = aliases.map(|alias| (alias.clone(), Arc::clone(routes))).collect();
-    if let (Some(status), HostPattern::Exact(host)) = (drafts.find_map(|draft| draft.www_redirect), pattern)
-        && let Some(counterpart) = www_counterpart(pattern)
-    {
-        let filter = www_redirect(host.clone(), status);
-        names.push((
-            counterpart.clone(),
-            Arc::new(redirecting(&counterpart, filter, ingresses, routes.has_tls)),
-        ));
-    }
-    names
-}
-
-/// The routes of a name that only redirects.
-fn redirecting(
-    name: &HostPattern,
-    filter: Arc<dyn Filter>,
-    ingresses: &[&CompiledIngress],
-    has_tls: bool,
-) -> HostRoutes {
-    let origin =
-        ingresses.first().map(|ingress| origin(name, ingress, &root_of(ingress))).unwrap_or_default();
-    let draft = RouteDraft::default();
-    let route = Route {
-        id: RouteId(format!("{name} Prefix /").into()),
-        path: PathMatch::Prefix("/".to_owned()),
-        origin,
-        filters: vec![filter],
-        target: Target::NotFound,
-        balance: Balance::default(),
-        alternatives: Vec::new(),
-        retry: draft.retry,
-        timeouts: draft.timeouts,
-        pace: None,
-        mirror: None,
-        body_limit: draft.body_limit,
-        errors: None,
-        upstream_tls: None,
-    };
-    HostRoutes::new(vec![Arc::new(route)], has_tls)
 }
 
 /// What is asked first on all paths of the host.
@@ -341,19 +295,14 @@ impl<'a> HostBuilder<'a> {
         let (backend, protocol) = (backend.via(ingress.draft.route.via), ingress.draft.route.protocol);
         let Some(split) = canary.draft.canary.clone() else { return Vec::new() };
         let cookie = canary::cookie(&ingress.draft.route, &canary.draft.route);
-        self.uses.push(Use {
-            backend: backend.clone(),
-            protocol,
-            ingress: canary.age.clone(),
-            field: of_canary.field.clone(),
-            wishes: Wishes { policy: canary.draft.route.policy.clone(), cookie: cookie.cloned() },
-        });
+        let name = canary::upstream_name(&backend).into();
+        let wishes = Wishes { policy: canary.draft.route.policy.clone(), cookie: cookie.cloned() };
+        let upstream = self.hold_with(backend, protocol, &canary.age, of_canary.field.clone(), wishes);
         let balance = Balance {
             method: canary.draft.route.method.clone(),
             session: canary::session(cookie, &of_canary.destination, cookie_path),
         };
-        let name = canary::upstream_name(&backend).into();
-        vec![Alternative { split, upstream: backend.upstream_id(protocol), name, balance }]
+        vec![Alternative { split, upstream, name, balance }]
     }
 
     /// Tells those whose paths are closed by the `server-snippet` of another.
@@ -456,49 +405,6 @@ impl<'a> HostBuilder<'a> {
 /// The annotation that names who writes error pages.
 const DEFAULT_BACKEND: &str = "default-backend";
 
-/// Whose claim it is, and where it leads.
-fn origin(pattern: &HostPattern, ingress: &CompiledIngress, claim: &Claim) -> Origin {
-    let key = &ingress.age.key;
-    let host = if *pattern == HostPattern::Any { "".into() } else { pattern.to_string().into() };
-    let mut origin = Origin {
-        host,
-        namespace: key.namespace.as_str().into(),
-        ingress: key.name.as_str().into(),
-        ..Origin::default()
-    };
-    if let Destination::Service(backend) = &claim.destination {
-        origin.service = backend.service.name.as_str().into();
-        origin.port = backend.port.to_string().into();
-    }
-    origin
-}
-
-/// What the Ingresses of a host say of handshakes with its clients.
-#[derive(Debug)]
-struct HostTls {
-    /// Where it differs from what holds for all hosts.
-    policy: Option<Arc<TlsPolicy>>,
-    /// Keeps away what came by a handshake of another policy.
-    only_under: Option<Arc<dyn Filter>>,
-    checks: Option<ClientChecks>,
-}
-
-impl HostTls {
-    fn of(ingresses: &[&CompiledIngress]) -> Self {
-        let drafts = || ingresses.iter().map(|ingress| &ingress.draft.host);
-        let checking = drafts().find(|draft| draft.client_checks.is_some());
-        let policy = TlsPolicy {
-            client_auth: checking.and_then(|draft| draft.tls.client_auth.clone()),
-            versions: drafts().find_map(|draft| draft.tls.versions),
-            ciphers: drafts().find_map(|draft| draft.tls.ciphers.clone()),
-            preference: drafts().find_map(|draft| draft.tls.preference),
-        };
-        let policy = (policy != TlsPolicy::default()).then(|| Arc::new(policy));
-        let only_under = policy.as_ref().map(|policy| only_under(Arc::clone(policy)));
-        Self { policy, only_under, checks: checking.and_then(|draft| draft.client_checks.clone()) }
-    }
-}
-
 /// How TLS is spoken with the endpoints of a backend, whose Service has a name.
 fn upstream_tls(tls: &UpstreamTls, destination: &Destination) -> Arc<UpstreamTls> {
     let service = match destination {
@@ -529,16 +435,6 @@ fn filters(
     let before = first.iter().chain(&draft.early).cloned();
     let after = draft.filters.iter().cloned();
     handshake.chain(before).chain(redirect).chain(in_plain).chain(after).collect()
-}
-
-/// The implicit `/` of an Ingress.
-fn root_of(ingress: &CompiledIngress) -> Claim {
-    Claim {
-        kind: PathKind::Prefix,
-        path: "/".to_owned(),
-        destination: ingress.default_backend.clone().unwrap_or(Destination::Nothing),
-        field: "spec.defaultBackend".to_owned(),
-    }
 }
 
 fn kind_name(kind: PathKind) -> &'static str {

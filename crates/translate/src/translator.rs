@@ -1,5 +1,8 @@
 //! The incremental state: what is known, who depends on what, and the last Snapshot.
 
+mod certificates;
+mod wholes;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -14,10 +17,10 @@ use crate::ingress::{Age, CompiledIngress};
 use crate::lookup::{Missing, Reference};
 use crate::objects::{Difference, Objects};
 use crate::settings::Settings;
-use crate::stream::{self, StreamState};
+use crate::stream::StreamState;
 use crate::tls::{Certificates, HostCertificate};
 use crate::upstreams::Upstreams;
-use crate::{challenge, controller, default_backend, host, ingress, tls};
+use crate::{default_backend, host, ingress};
 
 /// Keeps a Snapshot up to date: changes go in by [`Self::apply`], and [`Self::publish`] translates again what
 /// depends on them, and nothing else. Changes that are applied together are published together, so a route
@@ -404,104 +407,6 @@ impl Translator {
             None => next.router.remove(name),
         }
         true
-    }
-
-    /// Chooses the certificate of one host again, or forgets the host if nobody claims it any more.
-    fn choose_certificate(&mut self, pattern: &HostPattern, next: &mut Snapshot) -> bool {
-        self.work.certificates += 1;
-        let claimants_of = |pattern: &HostPattern| claimants(&self.claimants, &self.ingresses, pattern);
-        let mut claimants = claimants_of(pattern);
-        if claimants.is_empty()
-            && let Some(owner) = self.other_names.get(pattern).next()
-        {
-            claimants = claimants_of(owner);
-        }
-        let chosen = tls::choose(pattern, &claimants, &mut self.certificates, &self.objects.secrets);
-        let is_claimed = !claimants.is_empty();
-        let state = self.hosts.entry(pattern.clone()).or_default();
-        let before = std::mem::replace(&mut state.certificate, chosen);
-        let chosen = &state.certificate;
-        self.findings.replace(&before.diagnostics, &chosen.diagnostics);
-        for secret in &chosen.secrets {
-            if self.objects.secrets.get(secret).is_none() {
-                self.missing.insert(Missing::Secret(secret.clone()));
-            }
-            self.secret_hosts.insert(secret.clone(), pattern.clone());
-        }
-        for secret in before.secrets.difference(&chosen.secrets) {
-            self.secret_hosts.remove(secret, pattern);
-            if !self.secret_hosts.contains(secret) {
-                self.certificates.forget(secret);
-            }
-        }
-        let is_changed = (&before.entry, &before.other) != (&chosen.entry, &chosen.other);
-        if is_changed {
-            match (&chosen.entry, &chosen.other) {
-                (Some(first), Some(other)) => {
-                    next.certs.insert_two(pattern.clone(), Arc::clone(first), Arc::clone(other));
-                }
-                (Some(entry), None) => next.certs.insert(pattern.clone(), Arc::clone(entry)),
-                (None, _) => next.certs.remove(pattern),
-            }
-        }
-        if !is_claimed && let Some(state) = self.hosts.remove(pattern) {
-            self.findings.replace(&state.diagnostics, &[]);
-            self.findings.replace(&state.certificate.diagnostics, &[]);
-        }
-        is_changed
-    }
-
-    /// Chooses the certificate for unknown names again.
-    fn choose_default(&mut self, next: &mut Snapshot) -> bool {
-        let Some(secret) = &self.settings.default_secret else { return false };
-        if self.objects.secrets.get(secret).is_none() {
-            self.missing.insert(Missing::Secret(secret.clone()));
-        }
-        let (entry, diagnostics) = match tls::default(secret, &mut self.certificates, &self.objects.secrets) {
-            Ok(entry) => (Some(entry), Vec::new()),
-            Err(diagnostic) => (self.settings.default_certificate.clone(), vec![diagnostic]),
-        };
-        self.findings.replace(&self.default_diagnostics, &diagnostics);
-        self.default_diagnostics = diagnostics;
-        let is_changed = next.certs.find(None) != entry.as_ref();
-        if is_changed {
-            next.certs.set_default(entry);
-        }
-        is_changed
-    }
-
-    fn translate_globals(&mut self, next: &mut Snapshot) -> bool {
-        let key = self.settings.config.clone().unwrap_or_default();
-        let data =
-            self.objects.config_maps.get(&key).and_then(|config| config.data.clone()).unwrap_or_default();
-        let (globals, diagnostics) = controller::translate(&key, &data);
-        self.findings.replace(&self.settings_diagnostics, &diagnostics);
-        self.settings_diagnostics = diagnostics;
-        let is_changed = *next.globals != globals;
-        if is_changed {
-            next.globals = Arc::new(globals);
-        }
-        is_changed
-    }
-
-    fn translate_streams(&mut self, next: &mut Snapshot) -> bool {
-        let (state, streams) = stream::translate(&self.objects, &self.settings);
-        self.findings.replace(&self.streams.diagnostics, &state.diagnostics);
-        self.streams = state;
-        let is_changed = *next.streams != streams;
-        if is_changed {
-            next.streams = Arc::new(streams);
-        }
-        is_changed
-    }
-
-    fn translate_challenges(&mut self, next: &mut Snapshot) -> bool {
-        let challenges = challenge::translate(self.objects.challenges.iter().map(AsRef::as_ref));
-        let is_changed = challenges != *next.challenges;
-        if is_changed {
-            next.challenges = Arc::new(challenges);
-        }
-        is_changed
     }
 }
 
