@@ -68,6 +68,7 @@ mod wire;
 mod wish;
 mod worker;
 mod working;
+mod writes_through;
 
 pub use endpoint_health::EndpointHealths;
 pub use error::ProxyError;
